@@ -1,0 +1,5 @@
+//! What everything else stands on: small types that know nothing of configuration, Pingora or HTTP servers.
+
+pub mod secret;
+
+pub use secret::Secret;

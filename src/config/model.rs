@@ -1,0 +1,251 @@
+//! The validated configuration: what the file says, with every default filled in and every rule checked.
+//!
+//! Nothing here is optional that has a default, and a value of these types proves that its check was made. It is still
+//! plain data: compiling it into what requests use is the Snapshot's work.
+
+use crate::base::Secret;
+use http::{HeaderName, Method, StatusCode};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// A whole configuration file.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// `name`: shown at start-up.
+    pub name: Option<String>,
+    /// `listen_ip`: the one address to listen on; `None` means all, IPv6 and IPv4.
+    pub listen_ip: Option<IpAddr>,
+    /// `port`, 8080 unless set. 0 asks the system for a free one.
+    pub port: u16,
+    /// `max_shutdown_wait_time`: how long a drain may take, 30 s unless set.
+    pub max_shutdown_wait_time: Duration,
+    /// `debug_endpoint`: serve `/__debug/`.
+    pub debug_endpoint: bool,
+    /// `echo_endpoint`: serve `/__echo/`.
+    pub echo_endpoint: bool,
+    /// `extra_config.router`.
+    pub router: Router,
+    /// `extra_config.admin`; `None`: no admin listener.
+    pub admin: Option<Admin>,
+    /// `endpoints`, in the order of the file.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// The `router` namespace of the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Router {
+    /// `disable_redirect_trailing_slash`: `/a/` is not redirected to `/a`, nor the reverse.
+    pub disable_redirect_trailing_slash: bool,
+    /// `disable_redirect_fixed_path`: no redirect for other case, `//` and dot segments.
+    pub disable_redirect_fixed_path: bool,
+    /// `disable_handle_method_not_allowed`: 404 in place of 405.
+    pub disable_handle_method_not_allowed: bool,
+    /// `disable_health`: no health endpoint.
+    pub disable_health: bool,
+    /// `health_path`, `/__health` unless set.
+    pub health_path: String,
+    /// `return_error_msg`: porteur's own answers carry a short public text.
+    pub return_error_msg: bool,
+    /// `disable_access_log`: no access-log lines.
+    pub disable_access_log: bool,
+}
+
+impl Default for Router {
+    fn default() -> Self {
+        Self {
+            disable_redirect_trailing_slash: false,
+            disable_redirect_fixed_path: false,
+            disable_handle_method_not_allowed: false,
+            disable_health: false,
+            health_path: "/__health".to_owned(),
+            return_error_msg: false,
+            disable_access_log: false,
+        }
+    }
+}
+
+/// The `admin` namespace of the service (an extension).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// `listen`: a loopback address.
+    pub listen: SocketAddr,
+}
+
+/// One entry of `endpoints`.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// `endpoint`.
+    pub path: EndpointPath,
+    /// `method`, GET unless set.
+    pub methods: Methods,
+    /// `timeout`, the service's (2 s unless set) when the endpoint has none.
+    pub timeout: Duration,
+    /// `input_headers`: which request headers go on.
+    pub input_headers: AllowList<HeaderName>,
+    /// `input_query_strings`: which query parameters go on, case-sensitive.
+    pub input_query_strings: AllowList<String>,
+    /// The one entry of `backend`.
+    pub backend: Backend,
+}
+
+/// The methods an endpoint answers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Methods {
+    /// `"*"`.
+    Any,
+    /// At least one, upper case, no duplicates.
+    Only(Vec<Method>),
+}
+
+/// A KrakenD allow-list: names, or `"*"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowList<T> {
+    /// `["*"]`.
+    All,
+    /// The names listed; empty means none.
+    Only(Vec<T>),
+}
+
+/// Where an endpoint lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointPath {
+    /// As written in the file, with the leading `/`.
+    pub text: String,
+    /// The path in its parts.
+    pub kind: PathKind,
+    /// Names of the `{placeholders}`, in order.
+    pub params: Vec<String>,
+}
+
+/// The three forms of an endpoint path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathKind {
+    /// `/a/{b}`: matches as a whole.
+    Exact,
+    /// `/a/*`: matches `/a/` and everything below it.
+    Tail,
+    /// `/__catchall`: matches whatever no other endpoint does.
+    Catchall,
+}
+
+/// One entry of `backend`.
+#[derive(Debug, Clone)]
+pub struct Backend {
+    /// `host`, the service's when the backend has none. At least one.
+    pub hosts: Vec<Host>,
+    /// `url_pattern`.
+    pub url_pattern: UrlPattern,
+    /// `method`; `None`: the client's method goes on.
+    pub method: Option<Method>,
+    /// `timeout` (an extension): replaces the endpoint's for this backend.
+    pub timeout: Option<Duration>,
+    /// `input_headers`: a second allow-list below the endpoint's; `None`: no second list.
+    pub input_headers: Option<AllowList<HeaderName>>,
+    /// `input_query_strings`: the same for query parameters.
+    pub input_query_strings: Option<AllowList<String>>,
+    /// `extra_config."auth/client-credentials"`, unless disabled.
+    pub token: Option<TokenPolicy>,
+}
+
+/// An upstream: scheme, name and port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Host {
+    /// Whether the connection is TLS.
+    pub https: bool,
+    /// A DNS name or an IP address, lower case, IPv6 without brackets.
+    pub name: String,
+    /// The port, 80 or 443 unless written.
+    pub port: u16,
+    /// What goes into the `Host` header: name, and the port when it was written.
+    pub authority: String,
+}
+
+/// A `url_pattern`, split at its `?`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UrlPattern {
+    /// As written in the file.
+    pub text: String,
+    /// The path, with the leading `/`.
+    pub path: Vec<Piece>,
+    /// The path ends in `/*`: the tail of the endpoint is appended.
+    pub tail: bool,
+    /// The fixed query, without `?`; empty when there is none.
+    pub query: Vec<Piece>,
+}
+
+/// A part of a `url_pattern`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Text that goes out as written.
+    Literal(String),
+    /// `{name}`: the index into [`EndpointPath::params`].
+    Param(usize),
+}
+
+/// How one backend uses a credential's token: nothing in here shapes the token itself.
+#[derive(Debug, Clone)]
+pub struct TokenPolicy {
+    /// Whose token.
+    pub credential: Arc<Credential>,
+    /// `header`, `Authorization` unless set.
+    pub header: HeaderName,
+    /// `on_missing`.
+    pub on_missing: OnMissing,
+    /// `reject_status`, 503 unless set; 400 to 599.
+    pub reject_status: StatusCode,
+    /// `first_token_wait`, 5 s unless set: how long a request may wait for the very first token.
+    pub first_token_wait: Duration,
+    /// `required`, true unless set: readiness waits for this credential.
+    pub required: bool,
+}
+
+/// What happens to a request when there is no token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMissing {
+    /// Answer `reject_status`.
+    Reject,
+    /// Send it without a token.
+    Pass,
+}
+
+/// Everything that shapes a token or its life. Two backends whose credentials are equal share one token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// `client_id`.
+    pub client_id: String,
+    /// `client_secret`; empty only with [`ClientAuth::None`] or when `endpoint_params` holds it.
+    pub client_secret: Secret,
+    /// `token_url`.
+    pub token_url: Url,
+    /// `scopes`, split at commas and blanks, in order.
+    pub scopes: Vec<String>,
+    /// `endpoint_params`, sorted by key as KrakenD sends them. A value may be a secret (the Auth0 form).
+    pub endpoint_params: BTreeMap<String, Vec<Secret>>,
+    /// `client_auth`.
+    pub client_auth: ClientAuth,
+    /// `timeout`, 10 s unless set: one whole token request.
+    pub timeout: Duration,
+    /// `default_ttl`, 300 s unless set: the lifetime when the answer has none; `None` is `"never"`.
+    pub default_ttl: Option<Duration>,
+    /// `scheme`: goes before the token; `None`: `Bearer`, as the answer's `token_type` says.
+    /// It is part of the identity because the header value is prepared once, where the token is published.
+    pub scheme: Option<String>,
+}
+
+/// How the client proves who it is at the token endpoint (RFC 6749 §2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// `auto`: Basic first, the body once if the server did not accept it; what worked is remembered.
+    Auto,
+    /// `client_secret_basic`.
+    Basic,
+    /// `client_secret_post`.
+    Post,
+    /// `endpoint_params` already holds `client_id` and `client_secret` (the Auth0 form): only the body, nothing added.
+    InParams,
+    /// `none`: `client_id` in the body, no secret.
+    None,
+}
