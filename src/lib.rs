@@ -1,1 +1,4 @@
+//! porteur, an edge proxy that carries the OAuth 2.0 token for every upstream request.
 
+pub mod base;
+pub mod config;
