@@ -1,5 +1,9 @@
 //! What everything else stands on: small types that know nothing of configuration, Pingora or HTTP servers.
 
+pub mod backoff;
+pub mod failure;
+pub mod random;
 pub mod secret;
 
+pub use failure::Failure;
 pub use secret::Secret;

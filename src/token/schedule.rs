@@ -1,0 +1,130 @@
+//! When a token is refreshed and when it stops being used: pure arithmetic on instants that the caller supplies.
+//!
+//! A token is renewed well before it dies, spread by jitter so that a fleet started together does not return together,
+//! and it is taken out of use a little before the authorization server would call it expired: what leaves here must
+//! still be valid when the upstream looks at it.
+
+use std::time::{Duration, Instant};
+
+/// Lifetimes outside these bounds are taken as the bound: shorter could not be used, longer is never worth trusting.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Refresh this long before expiry at least, where the lifetime allows (Spring Security, Duende).
+const LEAD: Duration = Duration::from_secs(60);
+/// Refresh no more than this before expiry, however long the token lives.
+const LONGEST_LEAD: Duration = Duration::from_secs(30 * 60);
+/// The most that jitter brings a refresh forward.
+const LONGEST_JITTER: Duration = Duration::from_secs(5 * 60);
+/// The least between two fetches of one credential; see [`spacing`].
+const SPACING: Duration = Duration::from_secs(10);
+const SHORT_SPACING: Duration = Duration::from_secs(1);
+const SHORT_LIFE: Duration = Duration::from_secs(20);
+
+/// The instants that matter in the life of one token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    /// Fetch the next one now; `None`: never.
+    pub refresh_at: Option<Instant>,
+    /// Do not send it from here on; `None`: never.
+    pub unusable_at: Option<Instant>,
+    /// The authorization server's own end of it; `None`: never.
+    pub expires_at: Option<Instant>,
+}
+
+impl Life {
+    /// The life of a token that never expires.
+    pub const ENDLESS: Self = Self { refresh_at: None, unusable_at: None, expires_at: None };
+
+    /// Plans the life of a token that lives for `lifetime`, counted from `requested_at`, before the request was sent: time
+    /// on the network shortens a life, it never lengthens it. `draw` is uniform in `0.0..1.0`.
+    #[must_use]
+    pub fn of(requested_at: Instant, lifetime: Duration, draw: f64) -> Self {
+        let lifetime = lifetime.clamp(SHORTEST, LONGEST);
+        let refresh_after = refresh_point(lifetime).saturating_sub(jitter(lifetime, draw)).max(spacing(lifetime));
+        Self {
+            refresh_at: requested_at.checked_add(refresh_after),
+            unusable_at: requested_at.checked_add(lifetime.saturating_sub(margin(lifetime))),
+            expires_at: requested_at.checked_add(lifetime),
+        }
+    }
+
+    /// Whether the token may still be sent.
+    #[must_use]
+    pub fn is_usable(&self, now: Instant) -> bool {
+        self.unusable_at.is_none_or(|end| now < end)
+    }
+}
+
+/// 80 % of the life, or a minute before its end if that is earlier, but never in its first half.
+fn refresh_point(lifetime: Duration) -> Duration {
+    let early = lifetime.mul_f64(0.8).min(lifetime.saturating_sub(LEAD)).max(lifetime / 2);
+    early.max(lifetime.saturating_sub(LONGEST_LEAD))
+}
+
+/// Up to a tenth of the life, five minutes at the most.
+fn jitter(lifetime: Duration, draw: f64) -> Duration {
+    (lifetime / 10).min(LONGEST_JITTER).mul_f64(draw.clamp(0.0, 1.0))
+}
+
+/// How long before its end a token is taken out of use: a tenth of its life within 2 s to 10 s, which covers the clock
+/// drift users report (1 s to 3 s) and the upstream's own work. Tokens of a few seconds give up a quarter.
+fn margin(lifetime: Duration) -> Duration {
+    (lifetime / 10).clamp(Duration::from_secs(2), Duration::from_secs(10)).min(lifetime / 4)
+}
+
+/// The least time between two fetches: a server that hands out short or dying tokens must not be hammered.
+/// A token that lives shorter than that is fetched again halfway.
+fn spacing(lifetime: Duration) -> Duration {
+    let floor = if lifetime < SHORT_LIFE { SHORT_SPACING } else { SPACING };
+    floor.min(lifetime / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(seconds: u64, draw: f64) -> (f64, f64, f64) {
+        let start = Instant::now();
+        let life = Life::of(start, Duration::from_secs(seconds), draw);
+        let after = |at: Option<Instant>| at.expect("bounded").duration_since(start).as_secs_f64();
+        (after(life.refresh_at), after(life.unusable_at), after(life.expires_at))
+    }
+
+    #[test]
+    fn long_tokens_refresh_at_four_fifths_and_half_an_hour_before_the_end_at_most() {
+        assert_eq!(plan(3600, 0.0), (2880.0, 3590.0, 3600.0));
+        assert_eq!(plan(86_400, 0.0).0, 86_400.0 - 1800.0);
+    }
+
+    #[test]
+    fn short_tokens_keep_a_minute_but_never_refresh_in_their_first_half() {
+        assert_eq!(plan(200, 0.0).0, 140.0);
+        assert_eq!(plan(100, 0.0).0, 50.0);
+        assert_eq!(plan(30, 0.0), (15.0, 27.0, 30.0));
+    }
+
+    #[test]
+    fn jitter_only_brings_a_refresh_forward_and_never_below_the_spacing() {
+        assert_eq!(plan(3600, 1.0).0, 2880.0 - 300.0);
+        assert_eq!(plan(30, 1.0).0, 12.0);
+        assert_eq!(plan(20, 1.0).0, 10.0);
+    }
+
+    #[test]
+    fn a_token_of_seconds_is_refreshed_before_it_becomes_unusable() {
+        for seconds in 1..30 {
+            for draw in [0.0, 0.5, 1.0] {
+                let (refresh, unusable, expires) = plan(seconds, draw);
+                assert!(refresh < unusable && unusable < expires, "{seconds} s: {refresh} {unusable} {expires}");
+            }
+        }
+    }
+
+    #[test]
+    fn absurd_lifetimes_are_clamped() {
+        assert_eq!(plan(0, 0.0).2, 1.0);
+        assert_eq!(plan(u64::MAX, 0.0).2, 7.0 * 24.0 * 3600.0);
+        assert!(Life::ENDLESS.is_usable(Instant::now()));
+    }
+}
