@@ -2,5 +2,6 @@
 
 pub mod base;
 pub mod config;
+pub mod snapshot;
 pub mod telemetry;
 pub mod token;

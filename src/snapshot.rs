@@ -1,0 +1,78 @@
+//! The compiled form of a configuration: built once from the Model, immutable, shared by all requests.
+//!
+//! A request takes one `Arc<Snapshot>` when it starts and uses it to the end. Everything that can be prepared is: routing
+//! trees, peers, header lists, header values, metric handles. What changes while it is in use (tokens, addresses) is
+//! reached through atomic pointers. Deciding what to do with a request is `forward`'s work.
+
+pub mod addresses;
+pub mod endpoint;
+pub mod headers;
+pub mod router;
+pub mod target;
+pub mod upstream;
+
+use crate::config::model::Model;
+use crate::telemetry::metrics::{EndpointMetrics, Metrics};
+use crate::token::table::TokenTable;
+use addresses::AddressBook;
+use endpoint::EndpointPlan;
+use router::Router;
+use std::sync::Arc;
+
+/// Everything requests need to know of the configuration.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// From method and path to an index into `endpoints`.
+    pub router: Router,
+    /// In the order of the file.
+    pub endpoints: Vec<Arc<EndpointPlan>>,
+    /// Metrics of requests that no endpoint answered.
+    pub unrouted: EndpointMetrics,
+    /// Metrics of porteur's own endpoints: health, debug, echo.
+    pub built_in: EndpointMetrics,
+    /// `router.return_error_msg`.
+    pub return_error_msg: bool,
+    /// Whether requests are logged.
+    pub access_log: bool,
+}
+
+/// Why a valid Model could not be compiled. The configuration's own checks find these first, with their places.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// Two endpoints cannot be told apart.
+    #[error("endpoint `{0}` conflicts with another one")]
+    Route(String),
+    /// A host or header value that no message can carry.
+    #[error("`{0}` cannot stand in a header")]
+    Header(String),
+    /// A backend's credential is not in the table.
+    #[error("endpoint `{0}` uses an unknown credential")]
+    Credential(String),
+}
+
+impl Snapshot {
+    /// Compiles a Model. Tokens and addresses are carried over by identity: `tokens` and `addresses` outlive the Snapshot.
+    ///
+    /// # Errors
+    /// If two endpoints conflict, or a value cannot be put into a message.
+    pub fn compile(
+        model: &Model,
+        tokens: &TokenTable,
+        addresses: &mut AddressBook,
+        metrics: &Metrics,
+    ) -> Result<Self, CompileError> {
+        let endpoints = model
+            .endpoints
+            .iter()
+            .map(|endpoint| EndpointPlan::compile(endpoint, tokens, addresses, metrics).map(Arc::new))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            router: Router::compile(model)?,
+            endpoints,
+            unrouted: metrics.endpoint("-"),
+            built_in: metrics.endpoint("built-in"),
+            return_error_msg: model.router.return_error_msg,
+            access_log: !model.router.disable_access_log,
+        })
+    }
+}
