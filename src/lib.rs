@@ -2,6 +2,7 @@
 
 pub mod base;
 pub mod config;
+pub mod forward;
 pub mod snapshot;
 pub mod telemetry;
 pub mod token;

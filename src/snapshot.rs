@@ -34,6 +34,10 @@ pub struct Snapshot {
     pub return_error_msg: bool,
     /// Whether requests are logged.
     pub access_log: bool,
+    /// Whether `/__debug/` is served.
+    pub debug_endpoint: bool,
+    /// Whether `/__echo/` is served.
+    pub echo_endpoint: bool,
 }
 
 /// Why a valid Model could not be compiled. The configuration's own checks find these first, with their places.
@@ -73,6 +77,8 @@ impl Snapshot {
             built_in: metrics.endpoint("built-in"),
             return_error_msg: model.router.return_error_msg,
             access_log: !model.router.disable_access_log,
+            debug_endpoint: model.debug_endpoint,
+            echo_endpoint: model.echo_endpoint,
         })
     }
 }

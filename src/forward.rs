@@ -1,0 +1,41 @@
+//! Decisions about one request, as plain functions over a small view of it: which endpoint, which answer of our own, what
+//! goes upstream, what of the answer comes back.
+//!
+//! Nothing here reads or writes a connection; `proxy` carries these decisions out.
+
+pub mod built_in;
+pub mod egress;
+pub mod ingress;
+pub mod path;
+pub mod reply;
+pub mod response;
+
+use http::{HeaderMap, HeaderValue, Method, Version, header};
+use std::net::IpAddr;
+
+/// What decisions need to know of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestView<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The target as it came over the wire.
+    pub raw_target: &'a [u8],
+    /// The path, percent-encoded.
+    pub path: &'a str,
+    /// The query, percent-encoded, without `?`.
+    pub query: Option<&'a str>,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The HTTP version.
+    pub version: Version,
+    /// Who is connected.
+    pub client: Option<IpAddr>,
+}
+
+impl RequestView<'_> {
+    /// The `Host` header.
+    #[must_use]
+    pub fn host(&self) -> Option<&HeaderValue> {
+        self.headers.get(header::HOST)
+    }
+}

@@ -1,0 +1,140 @@
+//! The way out: target and headers of the upstream request.
+//!
+//! The order matters. What the client sent is reduced first, then ours is added, the token last of all, so that nothing
+//! a client sends can name, replace or remove it.
+
+use crate::base::Failure;
+use crate::config::model::{AllowList, OnMissing};
+use crate::forward::RequestView;
+use crate::snapshot::endpoint::{EndpointPlan, TokenUse};
+use crate::snapshot::target::{Params, TargetBuffer};
+use bytes::Bytes;
+use http::uri::{PathAndQuery, Uri};
+use http::{HeaderName, HeaderValue, Method, Version, header};
+use pingora::http::RequestHeader;
+use smallvec::SmallVec;
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::time::Instant;
+
+const FORWARDED_FOR: &str = "X-Forwarded-For";
+const FORWARDED_HOST: &str = "X-Forwarded-Host";
+const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("porteur/", env!("CARGO_PKG_VERSION")));
+
+/// Turns the client's request head into the upstream's, all but the token.
+///
+/// # Errors
+/// [`Failure::Internal`] if the target cannot be formed, which the checks of path and configuration exclude.
+pub fn rewrite(
+    plan: &EndpointPlan,
+    params: &Params,
+    authority: &HeaderValue,
+    client: &RequestView<'_>,
+    request: &mut RequestHeader,
+) -> Result<(), Failure> {
+    retarget(plan, params, client, request)?;
+    if let Some(method) = &plan.method {
+        // A GET endpoint answers HEAD, and its backend is asked the same.
+        if *client.method != Method::HEAD || *method != Method::GET {
+            request.set_method(method.clone());
+        }
+    }
+    reduce(plan, request);
+    present(authority, client, request).map_err(|_| Failure::Internal)
+}
+
+/// Sets the target, unless it is the client's own: the most common case of `/*` costs nothing.
+fn retarget(
+    plan: &EndpointPlan,
+    params: &Params,
+    client: &RequestView<'_>,
+    request: &mut RequestHeader,
+) -> Result<(), Failure> {
+    let mut target = TargetBuffer::new();
+    plan.target.write(client.path, params, client.query, &mut target);
+    if target.as_slice() == client.raw_target {
+        return Ok(());
+    }
+    let target = PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(&target)).map_err(|_| Failure::Internal)?;
+    request.set_uri(Uri::from(target));
+    Ok(())
+}
+
+/// Removes what the endpoint does not let through. Hop-by-hop headers are gone already: Pingora takes them out, with those
+/// that `Connection` names, before it asks us (`HttpUpstreamRequestPolicy`).
+fn reduce(plan: &EndpointPlan, request: &mut RequestHeader) {
+    if let AllowList::Only(names) = &plan.headers {
+        let is_kept = |name: &HeaderName| is_framing(name) || names.contains(name);
+        // A name is an enum or a reference count; more than sixteen unwanted ones are rare.
+        let unwanted: SmallVec<[HeaderName; 16]> =
+            request.headers.keys().filter(|name| !is_kept(name)).cloned().collect();
+        for name in &unwanted {
+            request.remove_header(name);
+        }
+    }
+    if let Some(token) = &plan.token {
+        // Also when there is no token to put in its place: a client must never be able to bring its own.
+        request.remove_header(&header::AUTHORIZATION);
+        request.remove_header(&token.header);
+    }
+}
+
+/// Headers that belong to the message, not to the client: without them the body cannot be framed, or the client waits for
+/// a `100 Continue` that never comes.
+fn is_framing(name: &HeaderName) -> bool {
+    matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::EXPECT | header::HOST)
+}
+
+/// Adds what porteur says of itself and of the client.
+fn present(authority: &HeaderValue, client: &RequestView<'_>, request: &mut RequestHeader) -> pingora::Result<()> {
+    request.insert_header("Host", authority.clone())?;
+    if let Some(address) = client.client.and_then(address_value) {
+        // The client's own claims are replaced: no proxy in front of us is trusted yet.
+        request.insert_header(FORWARDED_FOR, address)?;
+    }
+    if let Some(host) = client.host() {
+        request.insert_header(FORWARDED_HOST, host.clone())?;
+    }
+    request.insert_header(FORWARDED_PROTO, HeaderValue::from_static("http"))?;
+    request.append_header("Via", via(client.version))?;
+    if !request.headers.contains_key(header::USER_AGENT) {
+        request.insert_header("User-Agent", USER_AGENT)?;
+    }
+    Ok(())
+}
+
+/// RFC 9110 §7.6.3: the protocol the message was received with, and a pseudonym.
+const fn via(version: Version) -> HeaderValue {
+    match version {
+        Version::HTTP_10 => HeaderValue::from_static("1.0 porteur"),
+        Version::HTTP_2 => HeaderValue::from_static("2 porteur"),
+        _ => HeaderValue::from_static("1.1 porteur"),
+    }
+}
+
+/// The text of an address, formed on the stack; the one allocation is the value's own.
+fn address_value(address: IpAddr) -> Option<HeaderValue> {
+    struct Text(SmallVec<[u8; 46]>);
+    impl Write for Text {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            self.0.extend_from_slice(text.as_bytes());
+            Ok(())
+        }
+    }
+    let mut text = Text(SmallVec::new());
+    write!(text, "{}", address.to_canonical()).ok()?;
+    HeaderValue::from_bytes(&text.0).ok()
+}
+
+/// Puts the current token into an upstream request. Lookup and insertion allocate nothing of ours.
+///
+/// # Errors
+/// [`Failure::TokenUnavailable`] if there is none that may be used at `now` and the backend does not go without.
+pub fn carry(token: &TokenUse, now: Instant, request: &mut RequestHeader) -> Result<(), Failure> {
+    match (token.slot.header(now), token.on_missing) {
+        (Some(value), _) => request.insert_header(token.header_on_wire.clone(), value).map_err(|_| Failure::Internal),
+        (None, OnMissing::Pass) => Ok(()),
+        (None, OnMissing::Reject) => Err(Failure::TokenUnavailable),
+    }
+}

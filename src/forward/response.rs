@@ -1,0 +1,67 @@
+//! The way back: what of an upstream's answer is not for the client.
+
+use http::{HeaderName, HeaderValue, header};
+use pingora::http::ResponseHeader;
+use smallvec::SmallVec;
+
+/// Hop-by-hop headers of a response (RFC 9110 §7.6.1) apart from `Connection` and `Transfer-Encoding`, which Pingora
+/// writes itself; the others it passes on to HTTP/1 clients.
+static HOP_BY_HOP: [HeaderName; 6] = [
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+];
+
+/// Removes hop-by-hop headers and those that `Connection` names.
+pub fn reduce(response: &mut ResponseHeader) {
+    for name in named_by_connection(response) {
+        response.remove_header(&name);
+    }
+    for name in &HOP_BY_HOP {
+        response.remove_header(name);
+    }
+}
+
+fn named_by_connection(response: &ResponseHeader) -> SmallVec<[HeaderName; 4]> {
+    let names = |value: &HeaderValue| -> SmallVec<[HeaderName; 4]> {
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+            // `close` and `keep-alive` are about the connection, and framing is not for an upstream to take away.
+            .filter(|name| !matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::CONNECTION))
+            .collect()
+    };
+    response.headers.get_all(header::CONNECTION).iter().flat_map(names).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hop_by_hop_headers_stay_on_their_hop() {
+        let mut response = ResponseHeader::build(200, None).expect("a response");
+        for (name, value) in [
+            ("Connection", "keep-alive, X-Hop"),
+            ("Connection", "x-other ,Content-Length"),
+            ("Keep-Alive", "timeout=5"),
+            ("X-Hop", "1"),
+            ("X-Other", "2"),
+            ("Upgrade", "h2c"),
+            ("Proxy-Authenticate", "Basic"),
+            ("Trailer", "X-T"),
+            ("Content-Length", "3"),
+            ("Set-Cookie", "a=b"),
+        ] {
+            response.append_header(name, value).expect("a header");
+        }
+        reduce(&mut response);
+        let mut left: Vec<&str> = response.headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["connection", "content-length", "set-cookie"]);
+    }
+}
