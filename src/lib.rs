@@ -3,6 +3,8 @@
 pub mod base;
 pub mod config;
 pub mod forward;
+pub mod proxy;
+pub mod server;
 pub mod snapshot;
 pub mod telemetry;
 pub mod token;

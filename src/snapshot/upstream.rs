@@ -75,16 +75,15 @@ impl Upstream {
             let at = turn.wrapping_add(step);
             let index = at.checked_rem(count)?;
             let host = self.hosts.get(index)?;
-            let addresses = host.addresses.current();
-            let address = addresses.get((at / count).checked_rem(addresses.len())?)?;
-            Some(Choice { host, index, address: *address })
+            let address = host.addresses.pick(turn / count, step / count)?;
+            Some(Choice { host, index, address })
         })
     }
 
     /// How many tries make sense: one for each address of each host.
     #[must_use]
     pub fn tries(&self) -> usize {
-        self.hosts.iter().map(|host| host.addresses.current().len()).sum()
+        self.hosts.iter().map(|host| host.addresses.count()).sum()
     }
 }
 
@@ -151,7 +150,7 @@ mod tests {
         let addresses = ["127.0.0.1:80", "127.0.0.2:80"].map(|text| text.parse().expect("an address"));
         book.entry("upstream.test", 80).publish(addresses.into());
         assert_eq!([chosen(&upstream, 0, 0), chosen(&upstream, 1, 0)], ["127.0.0.1", "127.0.0.2"]);
-        assert_eq!(chosen(&upstream, usize::MAX, 1), "127.0.0.1");
+        assert_eq!(chosen(&upstream, 0, 1), "127.0.0.2");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use crate::base::backoff::Backoff;
 use crate::base::random;
-use crate::config::model::{ClientAuth, Credential};
+use crate::config::model::Credential;
 use crate::telemetry::metrics::TokenMetrics;
 use crate::token::answer::{FetchError, Grant};
 use crate::token::client::TokenClient;
@@ -17,7 +17,7 @@ use log::{debug, error, info, warn};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// Token requests under way at once: in all, and to one authorization server. Start-up is the only time they matter.
@@ -60,14 +60,13 @@ impl Keeper {
         Self { tasks: tasks.collect() }
     }
 
-    /// Runs until `stop` becomes true. Fetches under way are not waited for.
-    pub async fn run(&self, mut stop: watch::Receiver<bool>) {
+    /// Runs until it is dropped, or until no credential will ever need another token.
+    pub async fn run(&self) {
         let mut running = JoinSet::new();
         for task in &self.tasks {
             running.spawn(task.clone().run());
         }
-        let _ = stop.wait_for(|&stop| stop).await;
-        running.abort_all();
+        running.join_all().await;
     }
 }
 
@@ -224,6 +223,7 @@ fn seconds(lifetime: Option<Duration>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::model::ClientAuth;
 
     #[test]
     fn a_retry_comes_before_the_token_ends_when_there_is_time_for_it() {

@@ -1,0 +1,237 @@
+//! The `ProxyHttp` implementation: Pingora's hooks carry out what `forward` decides.
+//!
+//! Each hook is a few lines; what a request has been through is kept in [`context::Context`]. Nothing here decides.
+
+pub mod context;
+mod echo;
+mod errors;
+pub mod in_flight;
+mod wire;
+
+use crate::base::Failure;
+use crate::config::model::OnMissing;
+use crate::forward::ingress::{Ingress, ingress};
+use crate::forward::reply::Reply;
+use crate::forward::{egress, response};
+use crate::snapshot::Snapshot;
+use crate::telemetry::lines::Lines;
+use crate::telemetry::metrics::Metrics;
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use context::{Context, Route};
+use in_flight::InFlight;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, Result};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How long a client may keep an idle connection, in seconds. Pingora would keep it for ever after the first request
+/// (`pingora-core/src/protocols/http/v1/server.rs`, `respect_keepalive`), so it is set for each.
+const CLIENT_IDLE_SECONDS: u64 = 60;
+
+/// What all requests of a gateway share.
+pub struct Proxy {
+    /// The configuration in force.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// Where access lines go.
+    pub lines: Lines,
+    /// Requests under way.
+    pub in_flight: InFlight,
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::new(self.snapshot.load_full(), self.in_flight.enter())
+    }
+
+    /// No modules: the default one, compression, is off anyway and costs an allocation for each request.
+    fn init_downstream_modules(&self, _: &mut HttpModules) {}
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
+        self.limit_keepalive(session);
+        match ingress(&ctx.snapshot, &wire::view(session)) {
+            Ingress::Endpoint(plan, params) => {
+                let turn = plan.upstream.turn();
+                let must_wait = plan.token.as_ref().is_some_and(|token| !token.slot.is_usable(ctx.started));
+                ctx.route = Some(Route { plan, params, turn, attempts: 0, host: 0, address: None });
+                // Boxed, and so out of the way: this future is allocated for each request, this branch is rare.
+                if must_wait { Box::pin(wait_for_token(session, ctx)).await } else { Ok(false) }
+            }
+            other => Box::pin(answer(session, ctx, other)).await,
+        }
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
+        let left = ctx.left();
+        let Some(route) = &mut ctx.route else { return Err(ctx.fail(Failure::Internal)) };
+        let choice = route.plan.upstream.choose(route.turn, usize::from(route.attempts));
+        let Some(choice) = choice else { return Err(ctx.fail(Failure::NoHost)) };
+        route.attempts = route.attempts.saturating_add(1);
+        route.host = choice.index;
+        route.address = Some(choice.address);
+        Ok(choice.host.peer(choice.address, left))
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        let Some(route) = &ctx.route else { return Err(ctx.fail(Failure::Internal)) };
+        let Some(host) = route.plan.upstream.host(route.host) else { return Err(ctx.fail(Failure::Internal)) };
+        let view = wire::view(session);
+        let written = egress::rewrite(&route.plan, &route.params, &host.authority, &view, request).and_then(|()| {
+            route.plan.token.as_ref().map_or(Ok(()), |token| egress::carry(token, Instant::now(), request))
+        });
+        written.map_err(|failure| ctx.fail(failure))
+    }
+
+    fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, ctx: &mut Context, mut error: Box<Error>) -> Box<Error> {
+        // Nothing has been sent, so any request may go to the next host while there is time.
+        let another = ctx.route.as_ref().is_some_and(|route| usize::from(route.attempts) < route.plan.upstream.tries());
+        error.set_retry(another && !ctx.left().is_zero());
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        ctx: &mut Context,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let repeatable = session.req_header().method.is_idempotent()
+            && session.response_written().is_none()
+            && !session.retry_buffer_truncated()
+            && !ctx.left().is_zero();
+        if repeatable {
+            // A kept connection that the upstream closed meanwhile: one more try, on whatever connection is next.
+            error.retry.decide_reuse(client_reused);
+        } else {
+            error.set_retry(false);
+        }
+        error
+    }
+
+    async fn upstream_response_filter(&self, _: &mut Session, _: &mut ResponseHeader, ctx: &mut Context) -> Result<()> {
+        ctx.upstream_took.get_or_insert_with(|| ctx.started.elapsed());
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        upstream_response: &mut ResponseHeader,
+        _: &mut Context,
+    ) -> Result<()> {
+        response::reduce(upstream_response);
+        if self.in_flight.is_draining() {
+            session.set_keepalive(None);
+        }
+        Ok(())
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
+        let failure = ctx.failure.unwrap_or_else(|| errors::failure(error, ctx.left()));
+        ctx.failure = Some(failure);
+        ctx.cause = error.etype().as_str();
+        let answerable = failure != Failure::ClientGone && session.response_written().is_none();
+        if answerable {
+            // What is left of the request on this connection is not known, and Pingora will not use it again.
+            session.set_keepalive(None);
+            let _ = wire::write(session, ctx.failure_reply(failure)).await;
+        }
+        FailToProxy { error_code: failure.status(), can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Context) {
+        let took = ctx.started.elapsed();
+        if let (Some(error), None) = (error, ctx.failure) {
+            ctx.failure = Some(errors::failure(error, ctx.left()));
+            ctx.cause = error.etype().as_str();
+        }
+        if let Some(failure) = ctx.failure {
+            self.metrics.failed(failure);
+        }
+        let written = session.response_written().map(|response| response.status.as_u16());
+        let status = written.or_else(|| ctx.failure.map(Failure::status)).unwrap_or_default();
+        ctx.metrics().answered(status, took);
+        if ctx.snapshot.access_log {
+            self.lines.access(wire::record(session, ctx, status, took));
+        }
+    }
+
+    /// Without the query: it may hold a key (`pingora-core`'s own summary has it).
+    fn request_summary(&self, session: &Session, _: &Context) -> String {
+        let request = session.req_header();
+        format!("{} {}", request.method, request.uri.path())
+    }
+
+    /// The access log has the failure and its cause; a second line for each would only be louder.
+    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Context, _: &Error, _: ProxyWarnLogContext) -> bool {
+        true
+    }
+}
+
+impl Proxy {
+    /// Bounds the time that the client may idle after this request, if it may stay at all: `Connection: close` is its own
+    /// word, and a process that drains wants it gone.
+    fn limit_keepalive(&self, session: &mut Session) {
+        if session.get_keepalive().is_some() {
+            let seconds = (!self.in_flight.is_draining()).then_some(CLIENT_IDLE_SECONDS);
+            session.set_keepalive(seconds);
+        }
+    }
+}
+
+/// Answers a request that is for no endpoint.
+async fn answer(session: &mut Session, ctx: &mut Context, ingress: Ingress) -> Result<bool> {
+    let reply = match ingress {
+        Ingress::BuiltIn(built_in) => {
+            ctx.is_built_in = true;
+            let body = echo::body(session, built_in).await?;
+            built_in.reply(&wire::view(session), &body)
+        }
+        Ingress::Redirect { status, location } => Reply::redirect(status, location),
+        Ingress::MethodNotAllowed(allow) => {
+            ctx.failure = Some(Failure::MethodNotAllowed);
+            Reply::method_not_allowed(allow)
+        }
+        Ingress::Failure(failure) => {
+            ctx.failure = Some(failure);
+            ctx.failure_reply(failure)
+        }
+        Ingress::Endpoint(..) => return Ok(false),
+    };
+    wire::write(session, reply).await?;
+    Ok(true)
+}
+
+/// Waits for the very first token, within the request's own timeout, and answers if there is none to be had.
+async fn wait_for_token(session: &mut Session, ctx: &mut Context) -> Result<bool> {
+    let left = ctx.left();
+    let Some(token) = ctx.route.as_ref().and_then(|route| route.plan.token.as_ref()) else { return Ok(false) };
+    let waited = token.slot.started_within(token.first_token_wait.min(left)).await;
+    if (waited && token.slot.is_usable(Instant::now())) || token.on_missing == OnMissing::Pass {
+        return Ok(false);
+    }
+    let status = Some(token.reject_status);
+    ctx.failure = Some(Failure::TokenUnavailable);
+    let reply = Reply::failure(Failure::TokenUnavailable, status, ctx.snapshot.return_error_msg);
+    wire::write(session, reply).await?;
+    Ok(true)
+}

@@ -1,0 +1,96 @@
+//! What one request has been through.
+
+use crate::base::Failure;
+use crate::forward::reply::Reply;
+use crate::proxy::in_flight::Guard;
+use crate::snapshot::Snapshot;
+use crate::snapshot::endpoint::EndpointPlan;
+use crate::snapshot::target::Params;
+use crate::telemetry::metrics::EndpointMetrics;
+use pingora::{Error, ErrorType};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The state of a request between Pingora's hooks.
+pub struct Context {
+    /// The configuration this request began with.
+    pub snapshot: Arc<Snapshot>,
+    /// When its head was read.
+    pub started: Instant,
+    /// The endpoint, once found.
+    pub route: Option<Route>,
+    /// Whether porteur itself has an endpoint at this path.
+    pub is_built_in: bool,
+    /// Why porteur itself answers.
+    pub failure: Option<Failure>,
+    /// The failure in Pingora's words, without its message.
+    pub cause: &'static str,
+    /// When the head of the upstream's answer was there.
+    pub upstream_took: Option<Duration>,
+    _in_flight: Guard,
+}
+
+/// A matched endpoint and the attempts made for it.
+pub struct Route {
+    /// The endpoint.
+    pub plan: Arc<EndpointPlan>,
+    /// Values of its placeholders.
+    pub params: Params,
+    /// Where in the round of hosts this request begins.
+    pub turn: usize,
+    /// Attempts made.
+    pub attempts: u8,
+    /// The host of the last attempt.
+    pub host: usize,
+    /// The address of the last attempt.
+    pub address: Option<SocketAddr>,
+}
+
+impl Context {
+    /// The state of a request whose head has just been read.
+    #[must_use]
+    pub fn new(snapshot: Arc<Snapshot>, in_flight: Guard) -> Self {
+        Self {
+            snapshot,
+            started: Instant::now(),
+            route: None,
+            is_built_in: false,
+            failure: None,
+            cause: "",
+            upstream_took: None,
+            _in_flight: in_flight,
+        }
+    }
+
+    /// What is left of the endpoint's timeout; zero when it is over.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        let timeout = self.route.as_ref().map_or(Duration::ZERO, |route| route.plan.timeout);
+        timeout.saturating_sub(self.started.elapsed())
+    }
+
+    /// Remembers the failure and makes the error that ends the request.
+    pub fn fail(&mut self, failure: Failure) -> Box<Error> {
+        self.failure = Some(failure);
+        Error::new(ErrorType::HTTPStatus(failure.status()))
+    }
+
+    /// The answer for a failure of this request.
+    #[must_use]
+    pub fn failure_reply(&self, failure: Failure) -> Reply {
+        let token = self.route.as_ref().and_then(|route| route.plan.token.as_ref());
+        let status = token.filter(|_| failure == Failure::TokenUnavailable).map(|token| token.reject_status);
+        Reply::failure(failure, status, self.snapshot.return_error_msg)
+    }
+
+    /// Where this request is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &EndpointMetrics {
+        match &self.route {
+            Some(route) => &route.plan.metrics,
+            None if self.is_built_in => &self.snapshot.built_in,
+            None => &self.snapshot.unrouted,
+        }
+    }
+}

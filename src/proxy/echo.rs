@@ -1,0 +1,19 @@
+//! The one request body that porteur itself reads: what `/__echo/` gives back.
+
+use crate::forward::built_in::{BuiltIn, LARGEST_ECHO};
+use pingora::Result;
+use pingora_proxy::Session;
+
+/// The body of a request to the echo endpoint, cut at [`LARGEST_ECHO`]; nothing for the others, which do not look at it.
+pub async fn body(session: &mut Session, built_in: BuiltIn) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    if built_in != BuiltIn::Echo {
+        return Ok(body);
+    }
+    while body.len() < LARGEST_ECHO {
+        let Some(piece) = session.read_request_body().await? else { break };
+        body.extend_from_slice(&piece);
+    }
+    body.truncate(LARGEST_ECHO);
+    Ok(body)
+}

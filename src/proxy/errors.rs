@@ -1,0 +1,57 @@
+//! Pingora's errors in porteur's vocabulary.
+
+use crate::base::Failure;
+use pingora::ErrorType::{
+    ConnectError, ConnectNoRoute, ConnectProxyFailure, ConnectRefused, ConnectTimedout, ConnectionClosed,
+    HandshakeError, InvalidCert, ReadError, ReadTimedout, SocketError, TLSHandshakeFailure, TLSHandshakeTimedout,
+    WriteError, WriteTimedout,
+};
+use pingora::{Error, ErrorSource};
+use std::time::Duration;
+
+/// Which failure an error is; `left` is what remains of the request's timeout.
+pub fn failure(error: &Error, left: Duration) -> Failure {
+    match error.esource() {
+        ErrorSource::Upstream => upstream(error, left),
+        ErrorSource::Downstream => match error.etype() {
+            ReadError | WriteError | ConnectionClosed | ReadTimedout | WriteTimedout => Failure::ClientGone,
+            _ => Failure::BadRequest,
+        },
+        ErrorSource::Internal | ErrorSource::Unset => Failure::Internal,
+    }
+}
+
+fn upstream(error: &Error, left: Duration) -> Failure {
+    match error.etype() {
+        ReadTimedout | WriteTimedout => Failure::UpstreamTimeout,
+        // A connection that used up the whole timeout is a timeout for whoever asked.
+        ConnectTimedout | TLSHandshakeTimedout if left.is_zero() => Failure::UpstreamTimeout,
+        ConnectTimedout | ConnectRefused | ConnectNoRoute | ConnectError | ConnectProxyFailure | SocketError
+        | TLSHandshakeFailure | TLSHandshakeTimedout | HandshakeError | InvalidCert => Failure::Connect,
+        _ => Failure::UpstreamProtocol,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pingora::ErrorType;
+
+    #[test]
+    fn failures_name_who_is_to_blame() {
+        let second = Duration::from_secs(1);
+        for (error, left, expected) in [
+            (Error::new_up(ErrorType::ConnectRefused), second, Failure::Connect),
+            (Error::new_up(ErrorType::ConnectTimedout), second, Failure::Connect),
+            (Error::new_up(ErrorType::ConnectTimedout), Duration::ZERO, Failure::UpstreamTimeout),
+            (Error::new_up(ErrorType::ReadTimedout), second, Failure::UpstreamTimeout),
+            (Error::new_up(ErrorType::InvalidHTTPHeader), second, Failure::UpstreamProtocol),
+            (Error::new_up(ErrorType::ConnectionClosed), second, Failure::UpstreamProtocol),
+            (Error::new_down(ErrorType::ConnectionClosed), second, Failure::ClientGone),
+            (Error::new_down(ErrorType::InvalidHTTPHeader), second, Failure::BadRequest),
+            (Error::new_in(ErrorType::InternalError), second, Failure::Internal),
+        ] {
+            assert_eq!(failure(&error, left), expected, "{error}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Counts requests under way, so that a drain can end as soon as the last one has its answer.
+
+use crate::telemetry::metrics::Metrics;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The count; clones share it.
+#[derive(Clone)]
+pub struct InFlight {
+    metrics: Arc<Metrics>,
+    draining: Arc<AtomicBool>,
+}
+
+/// One request; the count goes down when it is dropped, however the request ends.
+pub struct Guard(prometheus::IntGauge);
+
+impl InFlight {
+    /// Counts in the gauge of `metrics`.
+    #[must_use]
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, draining: Arc::default() }
+    }
+
+    /// A request begins.
+    #[must_use]
+    pub fn enter(&self) -> Guard {
+        self.metrics.in_flight.inc();
+        Guard(self.metrics.in_flight.clone())
+    }
+
+    /// Requests under way.
+    #[must_use]
+    pub fn count(&self) -> i64 {
+        self.metrics.in_flight.get()
+    }
+
+    /// From here on answers close their connections.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Self::drain`] was called.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

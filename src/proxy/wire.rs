@@ -1,0 +1,68 @@
+//! Between Pingora's session and our own types: the view of a request, a reply written, the record of an answer.
+
+use crate::forward::RequestView;
+use crate::forward::reply::Reply;
+use crate::proxy::context::Context;
+use crate::telemetry::access::AccessRecord;
+use http::header;
+use pingora::Result;
+use pingora::http::ResponseHeader;
+use pingora_proxy::Session;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+/// The view of a session's request.
+pub fn view(session: &Session) -> RequestView<'_> {
+    let request = session.req_header();
+    RequestView {
+        method: &request.method,
+        raw_target: request.raw_path(),
+        path: request.uri.path(),
+        query: request.uri.query(),
+        headers: &request.headers,
+        version: request.version,
+        client: client(session),
+    }
+}
+
+fn client(session: &Session) -> Option<IpAddr> {
+    session.client_addr()?.as_inet().map(|address| address.ip().to_canonical())
+}
+
+/// Writes a whole answer.
+pub async fn write(session: &mut Session, reply: Reply) -> Result<()> {
+    let mut response = ResponseHeader::build(reply.status, Some(reply.headers.len() + 4))?;
+    for (name, value) in reply.headers {
+        response.insert_header(name, value)?;
+    }
+    response.insert_header(header::CONTENT_LENGTH, reply.body.len())?;
+    let no_body = reply.body.is_empty() || session.req_header().method == http::Method::HEAD;
+    session.write_response_header(Box::new(response), no_body).await?;
+    if !no_body {
+        session.write_response_body(Some(reply.body), true).await?;
+    }
+    Ok(())
+}
+
+/// What the access log keeps: reference counts and numbers.
+pub fn record(session: &Session, ctx: &Context, status: u16, took: Duration) -> AccessRecord {
+    let request = session.req_header();
+    let route = ctx.route.as_ref();
+    AccessRecord {
+        at: SystemTime::now(),
+        client: client(session),
+        method: request.method.clone(),
+        uri: request.uri.clone(),
+        version: request.version,
+        endpoint: route.map(|route| route.plan.name.clone()),
+        status,
+        failure: ctx.failure,
+        cause: ctx.cause,
+        upstream: route.and_then(|route| route.address),
+        attempts: route.map_or(0, |route| route.attempts),
+        took,
+        upstream_took: ctx.upstream_took,
+        received: session.body_bytes_read(),
+        sent: session.body_bytes_sent(),
+    }
+}

@@ -1,0 +1,146 @@
+//! From a valid Model to a running process: bind, build the services, run, drain.
+//!
+//! Everything that can fail fails in [`Gateway::bind`], before anything is announced or started. What runs is Pingora's
+//! `Server` with four services: tokens, resolver, proxy and admin.
+
+mod admin;
+mod background;
+mod bound;
+mod drain;
+pub mod listen;
+mod resolver;
+
+use crate::config::model::Model;
+use crate::proxy::Proxy;
+use crate::proxy::in_flight::InFlight;
+use crate::snapshot::addresses::AddressBook;
+use crate::snapshot::{CompileError, Snapshot};
+use crate::telemetry::lines::Lines;
+use crate::telemetry::metrics::Metrics;
+use crate::token::keeper::Keeper;
+use crate::token::table::TokenTable;
+use admin::Admin;
+use arc_swap::ArcSwap;
+use background::{Resolving, Tokens};
+use bound::Bound;
+use drain::Drain;
+pub use drain::{Signals, Stop};
+use listen::ListenError;
+use pingora::apps::http_app::HttpServer;
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server};
+use pingora::services::background::background_service;
+use pingora::services::listening::Service;
+use pingora_proxy::http_proxy;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Idle upstream connections kept per worker thread. A pool smaller than the concurrency costs a multiple in CPU time,
+/// because connections are closed and made again.
+const KEPT_PER_THREAD: usize = 1024;
+
+/// What the command line decides.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Worker threads of the proxy.
+    pub threads: usize,
+    /// Where access lines go.
+    pub lines: Lines,
+}
+
+/// Why the process could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address could not be bound.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The configuration could not be compiled.
+    #[error("{0}")]
+    Compile(#[from] CompileError),
+    /// The metrics could not be registered.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// A gateway with its listeners bound, ready to run.
+pub struct Gateway {
+    /// Where clients connect.
+    pub address: SocketAddr,
+    /// Where the admin listener is, if there is one.
+    pub admin_address: Option<SocketAddr>,
+    server: Server,
+    drain: Drain,
+}
+
+impl Gateway {
+    /// Binds the listeners, compiles the configuration and builds the services.
+    ///
+    /// # Errors
+    /// If an address is taken or the configuration cannot be compiled; then nothing has been started.
+    pub fn bind(model: &Model, settings: &Settings) -> Result<Self, StartError> {
+        let metrics = Arc::new(Metrics::new()?);
+        let tokens = Arc::new(TokenTable::of(model));
+        let mut addresses = AddressBook::default();
+        let snapshot = Snapshot::compile(model, &tokens, &mut addresses, &metrics)?;
+        let listener = listen::public(model.listen_ip, model.port)?;
+        let admin_listener = model.admin.as_ref().map(|admin| listen::on(admin.listen)).transpose()?;
+
+        let in_flight = InFlight::new(metrics.clone());
+        let (stopping, stop) = watch::channel(false);
+        let mut server = Server::new_with_opt_and_conf(None, conf(settings.threads));
+        let keeper = Keeper::new(&tokens, &metrics.tokens);
+        server.add_service(background_service("tokens", Tokens { keeper }));
+        let resolver = resolver::Resolver::new(&addresses);
+        let resolving = server.add_service(background_service("resolver", Resolving { resolver }));
+
+        let (address, admin_address) = (local(&listener)?, admin_listener.as_ref().map(local).transpose()?);
+        let proxy = Proxy {
+            snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
+            metrics: metrics.clone(),
+            lines: settings.lines.clone(),
+            in_flight: in_flight.clone(),
+        };
+        let proxy = Service::new("proxy".to_owned(), http_proxy(&server.configuration, proxy));
+        let (proxy, closed) = Bound::new(proxy, listener, address, stop);
+        // Clients wait in the listener's backlog until names have addresses, or have had their time.
+        server.add_service(proxy).add_dependency(&resolving);
+        if let (Some(listener), Some(address)) = (admin_listener, admin_address) {
+            let app = Admin { metrics, tokens, in_flight: in_flight.clone(), lines: settings.lines.clone() };
+            let mut admin = Service::new("admin".to_owned(), HttpServer::new_app(app));
+            admin.threads = Some(1);
+            // It answers to the end of a drain: that is when probes and operators look.
+            let (admin, _) = Bound::new(admin, listener, address, Bound::<()>::never());
+            server.add_service(admin);
+        }
+        let drain = Drain { in_flight, stopping, closed, longest: model.max_shutdown_wait_time };
+        Ok(Self { address, admin_address, server, drain })
+    }
+
+    /// Runs until `stop` asks for the end and requests under way have their answers. `started` is called once signals
+    /// are heard and the listeners are open.
+    pub fn run(self, stop: impl Stop + 'static, started: impl FnOnce() + Send + 'static) {
+        let watch = self.drain.watch(stop, started);
+        self.server.run(RunArgs { shutdown_signal: Box::new(watch) });
+    }
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, ListenError> {
+    listener.local_addr().map_err(|source| ListenError::new("listener", source))
+}
+
+/// Pingora's settings. Draining is ours ([`drain`]): Pingora would sleep through its whole grace period even when idle
+/// (`pingora-core/src/server/mod.rs`, `Server::run`).
+fn conf(threads: usize) -> ServerConf {
+    ServerConf {
+        threads,
+        upstream_keepalive_pool_size: KEPT_PER_THREAD,
+        grace_period_seconds: Some(0),
+        graceful_shutdown_timeout_seconds: Some(0),
+        ..ServerConf::default()
+    }
+}
+
+/// How long the last lines may take to be written when the process ends.
+pub const LAST_LINES: Duration = Duration::from_secs(2);

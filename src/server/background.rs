@@ -1,0 +1,37 @@
+//! The background services, as Pingora runs them: tokens and name resolution.
+
+use crate::server::resolver::Resolver;
+use crate::token::keeper::Keeper;
+use async_trait::async_trait;
+use pingora::server::ShutdownWatch;
+use pingora::services::ServiceReadyNotifier;
+use pingora::services::background::BackgroundService;
+
+/// Keeps tokens fresh. Nothing waits for it to be ready: requests wait for their own first token, and `/readyz` tells.
+pub struct Tokens {
+    /// The work.
+    pub keeper: Keeper,
+}
+
+#[async_trait]
+impl BackgroundService for Tokens {
+    async fn start(&self, _: ShutdownWatch) {
+        // It ends with its runtime, not with a drain: requests under way may still need a fresh token.
+        self.keeper.run().await;
+    }
+}
+
+/// Keeps upstream addresses fresh. It is ready when each name was looked up once.
+pub struct Resolving {
+    /// The work.
+    pub resolver: Resolver,
+}
+
+#[async_trait]
+impl BackgroundService for Resolving {
+    async fn start_with_ready_notifier(&self, _: ShutdownWatch, ready: ServiceReadyNotifier) {
+        self.resolver.resolve_all().await;
+        ready.notify_ready();
+        self.resolver.keep_fresh().await;
+    }
+}

@@ -1,0 +1,71 @@
+//! A Pingora listening service on a socket that is already bound, with a stop signal of our own.
+
+use async_trait::async_trait;
+use pingora::apps::ServerApp;
+use pingora::server::{ListenFds, ShutdownWatch};
+use pingora::services::listening::Service;
+use pingora::services::{Service as PingoraService, ServiceReadyNotifier, ServiceWithDependents};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::IntoRawFd;
+use tokio::sync::watch;
+
+/// The wrapper.
+pub struct Bound<A> {
+    service: Service<A>,
+    listener: Option<TcpListener>,
+    address: SocketAddr,
+    stop: ShutdownWatch,
+    closed: watch::Sender<bool>,
+}
+
+impl<A> Bound<A> {
+    /// Puts `service` on `listener`. It stops accepting when `stop` becomes true; the receiver becomes true when its
+    /// listener is closed.
+    pub fn new(
+        mut service: Service<A>,
+        listener: TcpListener,
+        address: SocketAddr,
+        stop: ShutdownWatch,
+    ) -> (Self, watch::Receiver<bool>) {
+        service.add_tcp(&address.to_string());
+        let (closed, is_closed) = watch::channel(false);
+        (Self { service, listener: Some(listener), address, stop, closed }, is_closed)
+    }
+}
+
+impl Bound<()> {
+    /// A stop signal that is never given. Pingora would take a closed channel for one, so its sender is leaked: there is
+    /// one for each listener of the process.
+    pub fn never() -> ShutdownWatch {
+        let (sender, receiver) = watch::channel(false);
+        std::mem::forget(sender);
+        receiver
+    }
+}
+
+#[async_trait]
+impl<A: ServerApp + Send + Sync + 'static> ServiceWithDependents for Bound<A> {
+    async fn start_service(
+        &mut self,
+        fds: Option<ListenFds>,
+        _: ShutdownWatch,
+        listeners_per_fd: usize,
+        ready: ServiceReadyNotifier,
+    ) {
+        if let (Some(fds), Some(listener)) = (&fds, self.listener.take()) {
+            // From here on the descriptor is Pingora's: it looks for it under the address that was added.
+            fds.lock().add(self.address.to_string(), listener.into_raw_fd());
+        }
+        ready.notify_ready();
+        PingoraService::start_service(&mut self.service, fds, self.stop.clone(), listeners_per_fd).await;
+        self.closed.send_replace(true);
+    }
+
+    fn name(&self) -> &str {
+        PingoraService::name(&self.service)
+    }
+
+    fn threads(&self) -> Option<usize> {
+        self.service.threads
+    }
+}
