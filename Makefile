@@ -1,0 +1,44 @@
+# Everything one does with a checkout of porteur. `make` alone lists it.
+
+CARGO ?= cargo
+IDP := tests/idp
+
+.PHONY: help demo test lint release bench clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' Makefile
+
+demo: ## build quickly, then run a gateway, an authorization server and a protected API on this machine
+	@scripts/need.sh cargo cc cmake
+	$(CARGO) run --locked --profile quick -- demo
+
+test: ## install what is missing, then check formatting, lints and all tests
+	@scripts/need.sh cargo cc cmake node npm openssl
+	@$(MAKE) --no-print-directory lint $(IDP)/node_modules/.package-lock.json
+	$(CARGO) test --locked
+	@echo "make test: everything passed"
+
+# A toolchain of the minimal profile has neither tool, and cannot always fetch them: the tests still run there.
+lint:
+	@if $(CARGO) fmt --version >/dev/null 2>&1; then set -x; $(CARGO) fmt --check; \
+	else echo "porteur: formatting is NOT checked; type: rustup component add rustfmt" >&2; fi
+	@if $(CARGO) clippy --version >/dev/null 2>&1; then set -x; $(CARGO) clippy --locked --all-targets -- -D warnings; \
+	else echo "porteur: lints are NOT checked; type: rustup component add clippy" >&2; fi
+
+# npm writes this file last, so it is newer than the lock exactly when the tree is complete.
+$(IDP)/node_modules/.package-lock.json: $(IDP)/package.json $(IDP)/package-lock.json
+	cd $(IDP) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+release: ## the binary to deploy: target/release/porteur, with link-time optimisation (takes minutes)
+	@scripts/need.sh cargo cc cmake
+	$(CARGO) build --locked --release
+
+bench: ## run the micro benchmarks
+	@scripts/need.sh cargo cc cmake
+	$(CARGO) bench --locked
+
+clean: ## remove everything that was built or installed in this folder
+	$(CARGO) clean
+	rm -rf $(IDP)/node_modules

@@ -1,0 +1,7 @@
+//! Everything that is tested through porteur's public door, in one binary.
+
+#[path = "../support/lib.rs"]
+#[allow(dead_code, reason = "the support is a library: not every test run needs all of it")]
+mod support;
+
+mod support_works;

@@ -1,0 +1,15 @@
+//! What the tests stand on: servers, clients and processes that start fast, choose their own ports and stop with their
+//! owner. Nothing here knows what porteur should do; that is said by the tests.
+
+pub mod capture;
+pub mod client;
+pub mod config;
+pub mod daemon;
+pub mod gate;
+pub mod idp;
+pub mod listener;
+pub mod poll;
+pub mod reply;
+pub mod scripted;
+pub mod upstream;
+pub mod wire;
