@@ -1,7 +1,9 @@
 //! porteur, an edge proxy that carries the OAuth 2.0 token for every upstream request.
 
 pub mod base;
+pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod forward;
 pub mod proxy;
 pub mod server;

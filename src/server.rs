@@ -26,6 +26,7 @@ use bound::Bound;
 use drain::Drain;
 pub use drain::{Signals, Stop};
 use listen::ListenError;
+use pingora::apps::ServerApp;
 use pingora::apps::http_app::HttpServer;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
@@ -106,16 +107,28 @@ impl Gateway {
         let (proxy, closed) = Bound::new(proxy, listener, address, stop);
         // Clients wait in the listener's backlog until names have addresses, or have had their time.
         server.add_service(proxy).add_dependency(&resolving);
+        let drain = Drain { in_flight: in_flight.clone(), stopping, closed, longest: model.max_shutdown_wait_time };
+        let mut gateway = Self { address, admin_address, server, drain };
         if let (Some(listener), Some(address)) = (admin_listener, admin_address) {
-            let app = Admin { metrics, tokens, in_flight: in_flight.clone(), lines: settings.lines.clone() };
-            let mut admin = Service::new("admin".to_owned(), HttpServer::new_app(app));
-            admin.threads = Some(1);
             // It answers to the end of a drain: that is when probes and operators look.
-            let (admin, _) = Bound::new(admin, listener, address, Bound::<()>::never());
-            server.add_service(admin);
+            let admin = Admin { metrics, tokens, in_flight, lines: settings.lines.clone() };
+            gateway.also_serve("admin", HttpServer::new_app(admin), listener, address);
         }
-        let drain = Drain { in_flight, stopping, closed, longest: model.max_shutdown_wait_time };
-        Ok(Self { address, admin_address, server, drain })
+        Ok(gateway)
+    }
+
+    /// Serves another application on a bound listener, to the end of the gateway.
+    pub fn also_serve(
+        &mut self,
+        name: &str,
+        app: impl ServerApp + Send + Sync + 'static,
+        listener: TcpListener,
+        address: SocketAddr,
+    ) {
+        let mut service = Service::new(name.to_owned(), app);
+        service.threads = Some(1);
+        let (service, _) = Bound::new(service, listener, address, Bound::<()>::never());
+        self.server.add_service(service);
     }
 
     /// Runs until `stop` asks for the end and requests under way have their answers. `started` is called once signals

@@ -1,0 +1,74 @@
+//! `porteur check`: is this configuration right?
+
+use crate::cli::load::Configuration;
+use crate::cli::{FAILED, failed, print};
+use crate::config::Options;
+use crate::config::model::Model;
+use crate::snapshot::Snapshot;
+use crate::snapshot::addresses::AddressBook;
+use crate::telemetry::metrics::Metrics;
+use crate::token::table::TokenTable;
+use clap::{Args, ValueEnum};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    configuration: Configuration,
+    /// Treat warnings as errors.
+    #[arg(long, value_name = "WHAT")]
+    deny: Option<Deny>,
+    /// How to print what is wrong.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Deny {
+    Warnings,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl Check {
+    pub(super) fn execute(self) -> ExitCode {
+        let options = Options { deny_warnings: self.deny == Some(Deny::Warnings), ..Options::default() };
+        let loaded = self.configuration.read(options);
+        let problems = match self.format {
+            Format::Json => loaded.report.to_json(),
+            Format::Text => loaded.report.render(std::io::stderr().is_terminal()),
+        };
+        match self.format {
+            // Machines read standard output.
+            Format::Json => print::line(problems.trim_end()),
+            Format::Text if problems.is_empty() => {}
+            Format::Text => print::error(problems.trim_end()),
+        }
+        let Some(model) = loaded.model else { return ExitCode::from(FAILED) };
+        let credentials = match compile(&model) {
+            Ok(credentials) => credentials,
+            Err(error) => return failed(error),
+        };
+        if self.format == Format::Text {
+            let file = self.configuration.config.display();
+            print::line(format_args!(
+                "{file}: fine, {} endpoints, {credentials} credentials",
+                model.endpoints.len()
+            ));
+        }
+        ExitCode::SUCCESS
+    }
+}
+
+/// Compiles as `run` does, without starting anything.
+fn compile(model: &Model) -> Result<usize, String> {
+    let metrics = Metrics::new().map_err(|error| error.to_string())?;
+    let tokens = TokenTable::of(model);
+    Snapshot::compile(model, &tokens, &mut AddressBook::default(), &metrics).map_err(|error| error.to_string())?;
+    Ok(tokens.entries().count())
+}

@@ -1,0 +1,38 @@
+//! Options that all commands with a configuration share, and reading that configuration.
+
+use crate::cli::{FAILED, print};
+use crate::config::model::Model;
+use crate::config::{self, Loaded, Options, ProcessEnvironment};
+use clap::Args;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Which configuration, and what may be wrong with it.
+#[derive(Debug, Args)]
+pub(super) struct Configuration {
+    /// The configuration: a `.json`, `.yaml` or `.yml` file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// Turn the error about a namespace that porteur does not implement into a warning (repeatable).
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(super) allow_unsupported: Vec<String>,
+}
+
+impl Configuration {
+    /// Reads the file; what the command line adds is in `options`.
+    pub(super) fn read(&self, options: Options) -> Loaded {
+        let options = Options { allow_unsupported: self.allow_unsupported.clone(), ..options };
+        config::load(&self.config, &options, &ProcessEnvironment)
+    }
+
+    /// Reads the file, prints what is wrong with it, and gives the Model or the exit code.
+    pub(super) fn model(&self, options: Options) -> Result<Model, ExitCode> {
+        let loaded = self.read(options);
+        let problems = loaded.report.render(std::io::stderr().is_terminal());
+        if !problems.is_empty() {
+            print::error(problems.trim_end());
+        }
+        loaded.model.ok_or(ExitCode::from(FAILED))
+    }
+}

@@ -1,0 +1,79 @@
+//! `porteur routes`: what the configuration makes of each endpoint, as a table.
+
+use crate::cli::load::Configuration;
+use crate::cli::print;
+use crate::config::Options;
+use crate::config::model::{Endpoint, Host, Methods};
+use crate::token::table::TokenTable;
+use clap::Args;
+use std::process::ExitCode;
+use std::time::Duration;
+
+#[derive(Debug, Args)]
+pub(super) struct Routes {
+    #[command(flatten)]
+    configuration: Configuration,
+}
+
+const TITLES: [&str; 6] = ["METHOD", "ENDPOINT", "BACKEND", "URL PATTERN", "CREDENTIAL", "TIMEOUT"];
+
+impl Routes {
+    pub(super) fn execute(self) -> ExitCode {
+        let model = match self.configuration.model(Options::default()) {
+            Ok(model) => model,
+            Err(code) => return code,
+        };
+        let tokens = TokenTable::of(&model);
+        let mut rows = vec![TITLES.map(str::to_owned)];
+        rows.extend(model.endpoints.iter().map(|endpoint| row(endpoint, &tokens)));
+        table(&rows).iter().for_each(print::line);
+        ExitCode::SUCCESS
+    }
+}
+
+fn row(endpoint: &Endpoint, tokens: &TokenTable) -> [String; 6] {
+    let backend = &endpoint.backend;
+    let methods = match &endpoint.methods {
+        Methods::Any => "*".to_owned(),
+        Methods::Only(methods) => methods.iter().map(http::Method::as_str).collect::<Vec<_>>().join(","),
+    };
+    let credential = backend.token.as_ref().and_then(|policy| tokens.slot(policy));
+    [
+        methods,
+        endpoint.path.text.clone(),
+        backend.hosts.iter().map(url).collect::<Vec<_>>().join(","),
+        backend.url_pattern.text.clone(),
+        credential.map_or_else(|| "-".to_owned(), |slot| slot.name.clone()),
+        duration(backend.timeout.unwrap_or(endpoint.timeout)),
+    ]
+}
+
+fn url(host: &Host) -> String {
+    format!("{}://{}", if host.https { "https" } else { "http" }, host.authority)
+}
+
+fn duration(duration: Duration) -> String {
+    format!("{duration:?}")
+}
+
+/// Columns as wide as their widest cell, the last one as it is.
+fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..N).map(|column| width(column).unwrap_or_default()).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [["A", "LONG"], ["wide", "x"]].map(|row| row.map(str::to_owned));
+        assert_eq!(table(&rows), ["A     LONG", "wide  x"]);
+    }
+}
