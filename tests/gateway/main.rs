@@ -4,4 +4,9 @@
 #[allow(dead_code, reason = "the support is a library: not every test run needs all of it")]
 mod support;
 
+mod examples;
+mod process;
+mod proxying;
+mod routing;
 mod support_works;
+mod tokens;

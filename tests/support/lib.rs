@@ -6,6 +6,7 @@ pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod gate;
+pub mod gateway;
 pub mod idp;
 pub mod listener;
 pub mod poll;

@@ -1,0 +1,105 @@
+//! What porteur itself adds to a request: finding the endpoint, forming the target, carrying the token.
+//!
+//! Whole requests are measured beside other proxies, not here.
+
+use bytes::Bytes;
+use criterion::{Criterion, criterion_group, criterion_main};
+use http::{HeaderMap, Method, StatusCode, Version, header};
+use pingora::http::RequestHeader;
+use porteur::config::model::OnMissing;
+use porteur::config::{self, Environment, Format, Options};
+use porteur::forward::ingress::{Ingress, ingress};
+use porteur::forward::{RequestView, egress};
+use porteur::snapshot::Snapshot;
+use porteur::snapshot::addresses::AddressBook;
+use porteur::snapshot::endpoint::TokenUse;
+use porteur::snapshot::target::TargetBuffer;
+use porteur::telemetry::metrics::Metrics;
+use porteur::token::key::TokenKey;
+use porteur::token::schedule::Life;
+use porteur::token::slot::{Token, TokenSlot};
+use porteur::token::table::TokenTable;
+use std::fmt::Write;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+struct NoEnvironment;
+
+impl Environment for NoEnvironment {
+    fn var(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+/// A configuration with `count` endpoints, as large gateways have.
+fn snapshot(count: usize) -> (Snapshot, TokenTable) {
+    let mut endpoints = String::new();
+    for n in 0..count {
+        let comma = if n == 0 { "" } else { "," };
+        let _ = write!(
+            endpoints,
+            r#"{comma}{{"endpoint": "/service-{n}/orders/{{id}}", "input_query_strings": ["page"],
+            "backend": [{{"host": ["http://127.0.0.1:9"], "url_pattern": "/v1/orders/{{id}}", "extra_config": {{
+            "auth/client-credentials": {{"client_id": "c", "client_secret": "s",
+            "token_url": "https://login.example.test/token"}}}}}}]}}"#
+        );
+    }
+    let text = format!(r#"{{"version": 3, "output_encoding": "no-op", "endpoints": [{endpoints}]}}"#);
+    let loaded = config::load_text("bench", Format::Json, text, &Options::default(), &NoEnvironment);
+    let model = loaded.model.unwrap_or_else(|| panic!("{}", loaded.report.render(false)));
+    let tokens = TokenTable::of(&model);
+    let metrics = Metrics::new().expect("no name twice");
+    let snapshot = Snapshot::compile(&model, &tokens, &mut AddressBook::default(), &metrics).expect("no conflict");
+    (snapshot, tokens)
+}
+
+fn routing(criterion: &mut Criterion) {
+    for count in [10, 1000] {
+        let (snapshot, _tokens) = snapshot(count);
+        let headers = HeaderMap::new();
+        let path = format!("/service-{}/orders/4711", count / 2);
+        let target = format!("{path}?page=2");
+        let view = RequestView {
+            method: &Method::GET,
+            raw_target: target.as_bytes(),
+            path: &path,
+            query: Some("page=2"),
+            headers: &headers,
+            version: Version::HTTP_11,
+            client: None,
+        };
+        criterion.bench_function(&format!("route and target, {count} endpoints"), |bencher| {
+            bencher.iter(|| {
+                let Ingress::Endpoint(plan, params) = ingress(&snapshot, black_box(&view)) else { panic!("no endpoint") };
+                let mut target = TargetBuffer::new();
+                plan.target.write(view.path, &params, view.query, &mut target);
+                target.len()
+            });
+        });
+    }
+}
+
+fn injection(criterion: &mut Criterion) {
+    let (_, tokens) = snapshot(1);
+    let entry = tokens.entries().next().expect("a credential");
+    let slot = Arc::new(TokenSlot::new(TokenKey::of(&entry.credential), "bench".to_owned(), true));
+    let now = Instant::now();
+    let life = Life::of(now, Duration::from_secs(3600), 0.0);
+    slot.publish(Token::new("Bearer", &"x".repeat(900), 1, life).expect("a header"));
+    let token = TokenUse {
+        slot,
+        header: header::AUTHORIZATION,
+        header_on_wire: Bytes::from_static(b"Authorization"),
+        on_missing: OnMissing::Reject,
+        reject_status: StatusCode::SERVICE_UNAVAILABLE,
+        first_token_wait: Duration::ZERO,
+    };
+    let mut request = RequestHeader::build(Method::GET, b"/", Some(16)).expect("a request");
+    criterion.bench_function("token lookup and injection", |bencher| {
+        bencher.iter(|| egress::carry(black_box(&token), now, &mut request).is_ok());
+    });
+}
+
+criterion_group!(benches, routing, injection);
+criterion_main!(benches);

@@ -1,0 +1,128 @@
+//! What a request costs in heap allocations: looking up a token and putting it into a request costs none, and neither do
+//! finding the endpoint and forming the upstream target.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Version, header};
+use pingora::http::RequestHeader;
+use porteur::config::model::{Model, OnMissing};
+use porteur::config::{self, Environment, Format, Options};
+use porteur::forward::ingress::{Ingress, ingress};
+use porteur::forward::{RequestView, egress};
+use porteur::snapshot::Snapshot;
+use porteur::snapshot::addresses::AddressBook;
+use porteur::snapshot::endpoint::TokenUse;
+use porteur::snapshot::target::TargetBuffer;
+use porteur::telemetry::metrics::Metrics;
+use porteur::token::key::TokenKey;
+use porteur::token::schedule::Life;
+use porteur::token::slot::{Token, TokenSlot};
+use porteur::token::table::TokenTable;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Counts what the current thread allocates.
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How many allocations something makes.
+fn allocations<T>(run: impl FnOnce() -> T) -> (usize, T) {
+    let before = COUNT.get();
+    let made = run();
+    (COUNT.get() - before, made)
+}
+
+struct NoEnvironment;
+
+impl Environment for NoEnvironment {
+    fn var(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+fn model() -> Model {
+    let text = r#"{"version": 3, "output_encoding": "no-op", "endpoints": [{
+        "endpoint": "/orders/{id}", "input_query_strings": ["a"],
+        "backend": [{ "host": ["http://127.0.0.1:9"], "url_pattern": "/v1/orders/{id}?x=1", "extra_config": {
+            "auth/client-credentials": {
+                "client_id": "c", "client_secret": "s", "token_url": "https://login.example.test/token" } } }] }] }"#;
+    let loaded = config::load_text("test", Format::Json, text.to_owned(), &Options::default(), &NoEnvironment);
+    loaded.model.unwrap_or_else(|| panic!("{}", loaded.report.render(false)))
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| Box::new(1)).0, 1);
+}
+
+#[test]
+fn token_lookup_and_injection_allocate_nothing() {
+    let model = model();
+    let policy = model.endpoints[0].backend.token.as_ref().unwrap();
+    let slot = Arc::new(TokenSlot::new(TokenKey::of(&policy.credential), "c".into(), true));
+    let now = Instant::now();
+    let life = Life::of(now, Duration::from_secs(60), 0.0);
+    slot.publish(Token::new("Bearer", &"x".repeat(900), 1, life).unwrap());
+    let token = TokenUse {
+        slot,
+        header: header::AUTHORIZATION,
+        header_on_wire: Bytes::from_static(b"Authorization"),
+        on_missing: OnMissing::Reject,
+        reject_status: StatusCode::SERVICE_UNAVAILABLE,
+        first_token_wait: Duration::ZERO,
+    };
+    let mut request = RequestHeader::build(Method::GET, b"/", Some(16)).unwrap();
+    let (count, carried) = allocations(|| egress::carry(&token, now, &mut request));
+    carried.unwrap();
+    assert_eq!(request.headers[header::AUTHORIZATION].len(), "Bearer ".len() + 900);
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn finding_an_endpoint_and_forming_its_target_allocate_nothing() {
+    let model = model();
+    let (metrics, tokens) = (Metrics::new().unwrap(), TokenTable::of(&model));
+    let snapshot = Snapshot::compile(&model, &tokens, &mut AddressBook::default(), &metrics).unwrap();
+    let headers = HeaderMap::new();
+    let view = RequestView {
+        method: &Method::GET,
+        raw_target: b"/orders/42?a=1&b=2",
+        path: "/orders/42",
+        query: Some("a=1&b=2"),
+        headers: &headers,
+        version: Version::HTTP_11,
+        client: None,
+    };
+    let (count, target) = allocations(|| {
+        let Ingress::Endpoint(plan, params) = ingress(&snapshot, &view) else { panic!("an endpoint") };
+        let mut target = TargetBuffer::new();
+        plan.target.write(view.path, &params, view.query, &mut target);
+        target
+    });
+    assert_eq!(std::str::from_utf8(&target).unwrap(), "/v1/orders/42?x=1&a=1");
+    assert_eq!(count, 0);
+}

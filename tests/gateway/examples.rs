@@ -1,0 +1,56 @@
+//! Every example of `conf/` and of the documentation is a configuration that works.
+
+use porteur::config::{self, Environment, Format, Options};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every variable is set.
+struct Everything;
+
+impl Environment for Everything {
+    fn var(&self, name: &str) -> Option<String> {
+        Some(match name {
+            name if name.starts_with("KRAKEND_") => return None,
+            name if name.ends_with("_URL") || name.ends_with("_API") => "http://127.0.0.1:9/token".to_owned(),
+            name => format!("value-of-{name}"),
+        })
+    }
+}
+
+fn load(name: &str, format: Format, text: &str) {
+    let text = text.replace("${file:/run/secrets/reports}", "a-secret").replace("http://127.0.0.1:9/token", "");
+    let loaded = config::load_text(name, format, text, &Options::default(), &Everything);
+    assert!(loaded.model.is_some() && loaded.report.warnings() == 0, "{name}\n{}", loaded.report.render(false));
+}
+
+fn files(folder: &str, endings: &[&str]) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let listed = fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    listed.filter(|path| endings.iter().any(|ending| path.extension().is_some_and(|found| found == *ending))).collect()
+}
+
+#[test]
+fn every_file_of_conf_loads_without_a_warning() {
+    let files = files("conf", &["json", "yaml", "yml"]);
+    assert!(files.len() >= 4);
+    for path in files {
+        let format = if path.extension().unwrap() == "json" { Format::Json } else { Format::Yaml };
+        load(&path.display().to_string(), format, &fs::read_to_string(&path).unwrap());
+    }
+}
+
+#[test]
+fn every_configuration_in_the_documentation_loads() {
+    let mut found = 0;
+    for path in files(".", &["md"]).into_iter().chain(files("docs", &["md"])) {
+        let text = fs::read_to_string(&path).unwrap();
+        for (language, format) in [("json", Format::Json), ("yaml", Format::Yaml)] {
+            for block in text.split(&format!("```{language}\n")).skip(1) {
+                let block = block.split("```").next().unwrap();
+                load(&path.display().to_string(), format, block);
+                found += 1;
+            }
+        }
+    }
+    assert!(found >= 1);
+}
