@@ -31,15 +31,15 @@ codes! {
     OPTION = "E016": "a command line option cannot be honoured";
     ENDPOINT = "E017": "the path of an endpoint is not valid";
     HOST = "E018": "a host is not valid";
-    URL_PATTERN = "E019": "a url_pattern is not valid";
-    UNDEFINED_PLACEHOLDER = "E020": "a placeholder of url_pattern is not declared by the endpoint";
+    URL_PATTERN = "E019": "a `url_pattern` is not valid";
+    UNDEFINED_PLACEHOLDER = "E020": "a placeholder of `url_pattern` is not declared by the endpoint";
     DUPLICATE_ROUTE = "E021": "two endpoints have the same method and path";
     CONFLICTING_ROUTE = "E022": "two endpoints cannot be told apart";
     BACKENDS = "E023": "an endpoint does not have exactly one backend";
     EMPTY_CREDENTIAL = "E024": "a client id or secret is empty";
-    TOKEN_URL = "E025": "the token_url is not safe or not valid";
+    TOKEN_URL = "E025": "the `token_url` is not safe or not valid";
     DURATION = "E026": "a duration is not valid";
-    ENDPOINT_PARAMS = "E027": "endpoint_params contradict the rest of the credential";
+    ENDPOINT_PARAMS = "E027": "`endpoint_params` contradict the rest of the credential";
 
     IGNORED_KEY = "W001": "an unknown key has no effect";
     NO_EFFECT = "W002": "a known key has no effect";

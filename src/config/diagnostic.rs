@@ -8,6 +8,14 @@ use std::ops::Range;
 /// Byte range in the configuration text.
 pub type Span = Range<usize>;
 
+/// The start of the character that this byte belongs to; the end of the text when it is beyond.
+pub(super) fn floor_boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0)
+}
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

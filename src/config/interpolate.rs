@@ -97,7 +97,7 @@ fn from_environment(
     default: Option<&str>,
     environment: &dyn Environment,
 ) -> Result<String, Problem> {
-    if name.is_empty() || name.contains(['=', '\0', ' ']) {
+    if name.is_empty() || name.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control()) {
         let help = "write `${env:NAME}` or `${env:NAME:-default}`";
         return Err((
             "a `${env:…}` has no valid variable name".to_owned(),

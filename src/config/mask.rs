@@ -124,9 +124,8 @@ fn mask_value(text: &str, start: usize, parsed: bool, spans: &mut Vec<Span>) -> 
     let rest = text.get(start..).unwrap_or_default();
     let end = match rest.chars().next() {
         Some(quote @ ('"' | '\'')) => start + quoted_length(rest, quote, parsed),
-        // Lists and objects: up to their end, or to the end of a text that does not parse.
-        Some('[') => start + rest.find(']').unwrap_or(rest.len()),
-        Some('{') => return start,
+        Some('[') => start + list_length(rest),
+        Some('{') if parsed => return start,
         Some('|' | '>') => start + block_length(text, start),
         _ if parsed => start + rest.find([',', '}', ']', '\n']).unwrap_or(rest.len()),
         _ => start + line_length(rest),
@@ -164,6 +163,18 @@ fn quoted_length(rest: &str, quote: char, parsed: bool) -> usize {
         }
     }
     line
+}
+
+/// Up to the closing bracket, or to the end of its line when it closes no list; to the end of a text without one.
+fn list_length(rest: &str) -> usize {
+    let Some(end) = rest.find(']') else {
+        return rest.len();
+    };
+    let after = rest.get(end + 1..).unwrap_or_default();
+    let line = after.get(..line_length(after)).unwrap_or_default();
+    let closes =
+        line.trim_start().is_empty() || line.trim_start().starts_with([',', '}', ']', '#']);
+    if closes { end } else { end + 1 + line.len() }
 }
 
 /// A YAML block scalar: its header, and the lines below that are indented deeper than its key.

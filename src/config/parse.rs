@@ -1,4 +1,4 @@
-//! A [`Document`](super::document) to a [`Model`]: one file for each part of the configuration. Every function reports what
+//! A [`Document`](super::document) to a [`Model`](super::model::Model): one file for each part of the configuration. Every function reports what
 //! is wrong and goes on; what cannot be used is `None`, and then the report has an error.
 
 mod admin;
@@ -18,5 +18,3 @@ mod url_pattern;
 
 pub(super) use endpoint::Route;
 pub(super) use root::{check_options, model};
-
-use super::model::Model;

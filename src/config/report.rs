@@ -1,22 +1,35 @@
 //! What was found in one configuration: for people, in rustc's form, and for programs, as JSON.
 
-use super::diagnostic::{Diagnostic, Severity, Span};
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use super::diagnostic::{Diagnostic, Severity, Span, floor_boundary};
+use annotate_snippets::{
+    Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str,
+};
 use serde_json::json;
+
+/// A line of more bytes is shown in part.
+const LONG_LINE: usize = 400;
+
+/// How many bytes of a long line are shown on either side of a problem.
+const AROUND: usize = 60;
 
 /// Every problem of one configuration file. It holds a copy of the text in which secrets are masked.
 #[derive(Debug, Clone)]
 pub struct Report {
     file: String,
     text: String,
+    /// Where each line starts.
+    lines: Vec<usize>,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl Report {
     pub(super) fn new(file: &str, masked: String, diagnostics: Vec<Diagnostic>) -> Self {
+        let after = masked.match_indices('\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(after).collect();
         Self {
             file: file.to_owned(),
             text: masked,
+            lines,
             diagnostics,
         }
     }
@@ -57,7 +70,12 @@ impl Report {
         };
         let mut out = String::new();
         for diagnostic in &self.diagnostics {
-            out.push_str(&renderer.render(&[self.group(diagnostic)]));
+            let drawn = renderer.render(&[self.group(diagnostic)]);
+            let place = diagnostic.span.as_ref().map(|span| self.place(span));
+            out.push_str(&match place {
+                Some(place) => self.with_column(drawn, &place),
+                None => drawn,
+            });
             out.push_str("\n\n");
         }
         if let Some(closing) = self.closing() {
@@ -103,53 +121,68 @@ impl Report {
                 .id(diagnostic.code),
         );
         let group = match &diagnostic.span {
-            Some(span) => group.element(self.snippet(span, &diagnostic.label)),
+            Some(span) => group.element(self.snippet(&self.place(span), &diagnostic.label)),
             None => group.element(Origin::path(&*self.file)),
         };
-        if diagnostic.help.is_empty() {
-            group
-        } else {
-            group.element(Level::HELP.message(&*diagnostic.help))
+        match diagnostic.help.as_str() {
+            "" => group,
+            help => group.element(Level::HELP.message(normalize_untrusted_str(help))),
         }
     }
 
-    /// Only the line of the problem is handed over: a whole file would be laid out anew for each.
-    fn snippet<'a>(
-        &'a self,
-        span: &Span,
-        label: &'a str,
-    ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-        let place = self.place(span);
-        let line = self
-            .text
-            .get(place.line_start..place.line_end)
-            .unwrap_or_default();
-        let start = place.start - place.line_start;
-        let end = place.end - place.line_start;
+    /// Only the line of the problem is handed over, and of a very long line only what is around it: the renderer lays out
+    /// all it is given, for each problem anew.
+    fn snippet<'a>(&'a self, place: &Place, label: &'a str) -> Snippet<'a, Annotation<'a>> {
+        let window = self.window(place);
+        let span = place.start - window.start..place.end.min(window.end) - window.start;
         let label = (!label.is_empty()).then_some(label);
-        Snippet::source(line)
+        Snippet::source(self.text.get(window).unwrap_or_default())
             .path(&*self.file)
             .line_start(place.line)
-            .annotation(AnnotationKind::Primary.span(start..end).label(label))
+            .annotation(AnnotationKind::Primary.span(span).label(label))
+    }
+
+    fn window(&self, place: &Place) -> Span {
+        if place.line_end - place.line_start <= LONG_LINE {
+            return place.line_start..place.line_end;
+        }
+        let from = floor_boundary(&self.text, place.start.saturating_sub(AROUND));
+        let to = floor_boundary(&self.text, place.start.saturating_add(AROUND));
+        from.max(place.line_start)..to.min(place.line_end)
+    }
+
+    /// The renderer counts columns from where the window starts; what it printed is put right.
+    fn with_column(&self, rendered: String, place: &Place) -> String {
+        let window = self.window(place);
+        if window.start == place.line_start {
+            return rendered;
+        }
+        let shown = self
+            .text
+            .get(window.start..place.start)
+            .map_or(0, |part| part.chars().count())
+            + 1;
+        let origin = |column: usize| format!("{}:{}:{column}", self.file, place.line);
+        rendered.replacen(&origin(shown), &origin(place.column), 1)
     }
 
     fn place(&self, span: &Span) -> Place {
         let text = &self.text;
-        let start = text.floor_char_boundary(span.start.min(text.len()));
-        let before = text.get(..start).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let rest = text.get(start..).unwrap_or_default();
-        let line_end = rest.find('\n').map_or(text.len(), |at| start + at);
-        let line_end = line_end
-            - usize::from(
-                text.get(start..line_end)
-                    .is_some_and(|rest| rest.ends_with('\r')),
-            );
-        let end = text
-            .floor_char_boundary(span.end)
-            .clamp(start, line_end.max(start));
+        let start = floor_boundary(text, span.start);
+        let line = self.lines.partition_point(|line| *line <= start);
+        let line_start = line
+            .checked_sub(1)
+            .and_then(|index| self.lines.get(index))
+            .copied()
+            .unwrap_or(0);
+        let next = self.lines.get(line).copied().unwrap_or(text.len());
+        let written = text.get(line_start..next).unwrap_or_default();
+        let line_end = line_start + written.trim_end_matches(['\n', '\r']).len();
+        // A place at the very end of a line is shown behind its last character.
+        let start = start.min(line_end);
+        let end = floor_boundary(text, span.end).clamp(start, line_end);
         Place {
-            line: before.matches('\n').count() + 1,
+            line,
             column: text
                 .get(line_start..start)
                 .map_or(0, |part| part.chars().count())

@@ -1,6 +1,6 @@
 //! JSON to a tree of [`Node`]s, as strict as KrakenD is: no comments, no trailing commas.
 
-use super::super::diagnostic::{Diagnostic, Span};
+use super::super::diagnostic::{Diagnostic, Span, floor_boundary};
 use super::{MAX_DEPTH, Member, Node, Value, syntax};
 use jsonc_parser::ast;
 use jsonc_parser::{CollectOptions, ParseOptions, common::Ranged, parse_to_ast};
@@ -100,7 +100,7 @@ fn offset_of(text: &str, line: usize, column: usize) -> Option<Span> {
         .map(str::len)
         .sum();
     let start = (before + column.saturating_sub(1)).min(text.len());
-    let start = text.floor_char_boundary(start);
+    let start = floor_boundary(text, start);
     let length = text.get(start..)?.chars().next().map_or(0, char::len_utf8);
     Some(start..start + length)
 }

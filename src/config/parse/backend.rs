@@ -19,7 +19,7 @@ use super::url_pattern::url_pattern;
 pub(super) fn backend(
     cx: &mut Context<'_>,
     node: &Node,
-    endpoint: Option<&EndpointPath>,
+    endpoint: Option<(&EndpointPath, &Node)>,
     service: &Service,
 ) -> Option<Backend> {
     let object = Object::open(cx, node, Level::Backend)?;
@@ -64,8 +64,9 @@ fn upstreams(cx: &mut Context<'_>, object: &Object<'_>, service: &Service) -> Op
     }
     match &service.hosts {
         Some(hosts) if !hosts.is_empty() => Some(hosts.clone()),
-        // A list at the root with nothing valid in it was reported there.
-        _ => {
+        // Nothing valid in the root's list: that was reported there.
+        Some(_) => None,
+        None => {
             let message = "a backend has no `host`, and the service has none either";
             cx.diagnostics.push(
                 Diagnostic::error(code::MISSING, Some(object.head.clone()), message).help(HELP),

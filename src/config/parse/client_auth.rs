@@ -34,10 +34,9 @@ pub(super) fn client(
         return None;
     }
     let id = match object.get("client_id") {
-        Some(_) => not_empty(cx, object, "client_id"),
         None if auth == ClientAuth::InParams => params.first("client_id"),
         None if auth == ClientAuth::None && id_param => params.remove("client_id"),
-        None => not_empty(cx, object, "client_id"),
+        _ => not_empty(cx, object, "client_id"),
     };
     let secret = match auth {
         // The parameters hold it, or nobody asks for it.

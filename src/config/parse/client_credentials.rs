@@ -1,7 +1,7 @@
 //! `auth/client-credentials` of a backend: whose token its requests carry, and how.
 
 use super::super::code;
-use super::super::document::{Node, Origin};
+use super::super::document::{Node, Origin, Value};
 use super::super::keys::Level;
 use super::super::model::{Credential, OnMissing, TokenPolicy};
 use super::super::read::{Context, Object, quoted};
@@ -16,6 +16,22 @@ use url::{Host, Url};
 const TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_TOKEN_WAIT: Duration = Duration::from_secs(5);
 const DEFAULT_TTL: Duration = Duration::from_secs(300);
+
+/// Names that steer the connection or the message itself, and never reach the upstream as written.
+const TAKEN: &[&str] = &[
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+];
 
 /// Reads the namespace; `None` also when it is disabled.
 pub(super) fn token_policy(cx: &mut Context<'_>, node: Option<&Node>) -> Option<TokenPolicy> {
@@ -53,9 +69,7 @@ fn credential(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Credential> {
     let timeout = object
         .get("timeout")
         .map_or(Some(TIMEOUT), |node| positive(cx, node));
-    let default_ttl = object
-        .get("default_ttl")
-        .map_or(Some(Some(DEFAULT_TTL)), |node| default_ttl(cx, node));
+    let default_ttl = default_ttl(cx, object);
     let scheme = object.get("scheme").map(|node| scheme(cx, node));
     let client = client?;
     Some(Credential {
@@ -66,7 +80,7 @@ fn credential(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Credential> {
         endpoint_params: params.0,
         client_auth: client.auth,
         timeout: timeout?,
-        default_ttl: default_ttl?,
+        default_ttl: default_ttl.ok()?,
         scheme: scheme.flatten(),
     })
 }
@@ -98,15 +112,15 @@ fn token_url(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Url> {
         Ok(url) => Some(url),
         Err((why, help)) => {
             // An address with a password in it is not quoted.
-            let url = if text.contains('@') {
-                "its value".to_owned()
+            let shown = if text.contains('@') {
+                String::new()
             } else {
-                quoted(node)
+                format!(": {}", quoted(node))
             };
             cx.error(
                 node,
                 code::TOKEN_URL,
-                format!("the token_url {why}: {url}"),
+                format!("the token_url {why}{shown}"),
                 help,
             );
             None
@@ -163,28 +177,19 @@ fn positive(cx: &mut Context<'_>, node: &Node) -> Option<Duration> {
     Some(duration)
 }
 
-fn default_ttl(cx: &mut Context<'_>, node: &Node) -> Option<Option<Duration>> {
-    match &node.value {
-        super::super::document::Value::String(text) if text == "never" => Some(None),
-        _ => positive(cx, node).map(Some),
+/// `Ok(None)` is `"never"`; the error was reported.
+fn default_ttl(cx: &mut Context<'_>, object: &Object<'_>) -> Result<Option<Duration>, ()> {
+    match object.get("default_ttl") {
+        None => Ok(Some(DEFAULT_TTL)),
+        Some(Node {
+            value: Value::String(text),
+            ..
+        }) if text == "never" => Ok(None),
+        Some(node) => positive(cx, node).map(Some).ok_or(()),
     }
 }
 
 fn token_header(cx: &mut Context<'_>, node: &Node) -> Option<HeaderName> {
-    const TAKEN: &[&str] = &[
-        "host",
-        "content-length",
-        "transfer-encoding",
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "upgrade",
-        "expect",
-    ];
     let text = cx.string(node)?;
     let Ok(name) = HeaderName::from_bytes(text.as_bytes()) else {
         let message = format!("{} is not a header name", quoted(node));

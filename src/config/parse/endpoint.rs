@@ -1,7 +1,7 @@
 //! An entry of `endpoints`.
 
 use super::super::code;
-use super::super::diagnostic::{Diagnostic, Span};
+use super::super::diagnostic::Diagnostic;
 use super::super::document::Node;
 use super::super::keys::{Level, OUTPUT_ENCODINGS};
 use super::super::model::{AllowList, Backend, Endpoint, EndpointPath, Host, Methods};
@@ -35,73 +35,76 @@ pub(super) enum Encoding {
 }
 
 /// An endpoint as far as it could be read.
-pub(super) struct Entry {
+pub(super) struct Entry<'d> {
     /// Method and path, for the comparison with the others.
-    pub route: Option<Route>,
+    pub route: Option<Route<'d>>,
     /// All of it.
     pub endpoint: Option<Endpoint>,
 }
 
 /// What a request is matched with, and where that is written.
-pub(in super::super) struct Route {
+pub(in super::super) struct Route<'d> {
     /// The path.
     pub path: EndpointPath,
     /// The methods.
     pub methods: Methods,
-    /// Where the path is.
-    pub span: Span,
+    /// Where the path is written.
+    pub node: &'d Node,
 }
 
 /// Reads one entry.
-pub(super) fn endpoint(cx: &mut Context<'_>, node: &Node, service: &Service) -> Entry {
+pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Service) -> Entry<'d> {
     let Some(object) = Object::open(cx, node, Level::Endpoint) else {
         return Entry {
             route: None,
             endpoint: None,
         };
     };
-    let path_node = object.get("endpoint");
-    if path_node.is_none() {
+    let route = route(cx, &object);
+    let no_op = check_encoding(cx, &object, service) == Encoding::NoOp;
+    object.duration(cx, "cache_ttl");
+    Namespaces::open(cx, object.get("extra_config"), Level::Endpoint);
+    let timeout = object.duration(cx, "timeout").unwrap_or(service.timeout);
+    let input_headers = headers(cx, object.get("input_headers"));
+    let input_query_strings = query_strings(cx, object.get("input_query_strings"));
+    let declared = route.as_ref().map(|route| (&route.path, route.node));
+    let backend =
+        only_backend(cx, &object, no_op).and_then(|node| backend(cx, node, declared, service));
+    if let Some(backend) = &backend {
+        warn_authorization(cx, &object, &input_headers, backend);
+    }
+    let endpoint = route
+        .as_ref()
+        .zip(backend)
+        .map(|(route, backend)| Endpoint {
+            path: route.path.clone(),
+            methods: route.methods.clone(),
+            timeout,
+            input_headers,
+            input_query_strings,
+            backend,
+        });
+    Entry { route, endpoint }
+}
+
+/// Path and methods. A wrong method leaves none, and its error; the path still counts for the backend.
+fn route<'d>(cx: &mut Context<'_>, object: &Object<'d>) -> Option<Route<'d>> {
+    let methods = methods(cx, object.get("method")).unwrap_or(Methods::Only(Vec::new()));
+    let Some(node) = object.get("endpoint") else {
         object.missing(
             cx,
             "endpoint",
             "an endpoint",
             "add its path: `\"endpoint\": \"/path\"`",
         );
-    }
-    let path = path_node.and_then(|node| endpoint_path(cx, node));
-    let methods = methods(cx, object.get("method"));
-    check_encoding(cx, &object, service);
-    object.duration(cx, "cache_ttl");
-    Namespaces::open(cx, object.get("extra_config"), Level::Endpoint);
-    let timeout = object.duration(cx, "timeout").unwrap_or(service.timeout);
-    let input_headers = headers(cx, object.get("input_headers"));
-    let input_query_strings = query_strings(cx, object.get("input_query_strings"));
-    let backend =
-        only_backend(cx, &object).and_then(|node| backend(cx, node, path.as_ref(), service));
-    if let Some(backend) = &backend {
-        warn_authorization(cx, &object, &input_headers, backend);
-    }
-    let route = match (&path, &methods, path_node) {
-        (Some(path), Some(methods), Some(node)) => Some(Route {
-            path: path.clone(),
-            methods: methods.clone(),
-            span: node.span.clone(),
-        }),
-        _ => None,
+        return None;
     };
-    let endpoint = match (path, methods, backend) {
-        (Some(path), Some(methods), Some(backend)) => Some(Endpoint {
-            path,
-            methods,
-            timeout,
-            input_headers,
-            input_query_strings,
-            backend,
-        }),
-        _ => None,
-    };
-    Entry { route, endpoint }
+    let path = endpoint_path(cx, node)?;
+    Some(Route {
+        path,
+        methods,
+        node,
+    })
 }
 
 /// Reads an `output_encoding`, of an endpoint or of the service.
@@ -134,7 +137,7 @@ pub(super) fn encoding(cx: &mut Context<'_>, node: &Node) -> Encoding {
     Encoding::Reported
 }
 
-fn check_encoding(cx: &mut Context<'_>, object: &Object<'_>, service: &Service) {
+fn check_encoding(cx: &mut Context<'_>, object: &Object<'_>, service: &Service) -> Encoding {
     let own = object
         .get("output_encoding")
         .map_or(Encoding::Unset, |node| encoding(cx, node));
@@ -144,7 +147,7 @@ fn check_encoding(cx: &mut Context<'_>, object: &Object<'_>, service: &Service) 
         own
     };
     if effective != Encoding::Unset {
-        return;
+        return effective;
     }
     let message =
         "without an `output_encoding` KrakenD decodes and encodes JSON, which is not built yet";
@@ -156,9 +159,10 @@ fn check_encoding(cx: &mut Context<'_>, object: &Object<'_>, service: &Service) 
             .label("this endpoint has none")
             .help("set `\"output_encoding\": \"no-op\"` here or at the root to pass answers as they are"),
     );
+    Encoding::Reported
 }
 
-fn only_backend<'d>(cx: &mut Context<'_>, object: &Object<'d>) -> Option<&'d Node> {
+fn only_backend<'d>(cx: &mut Context<'_>, object: &Object<'d>, no_op: bool) -> Option<&'d Node> {
     let help =
         "add `\"backend\": [{ \"host\": [\"http://name:port\"], \"url_pattern\": \"/path\" }]`";
     let Some(node) = object.get("backend") else {
@@ -172,13 +176,19 @@ fn only_backend<'d>(cx: &mut Context<'_>, object: &Object<'d>) -> Option<&'d Nod
             None
         }
         [only] => Some(only),
-        [_, second, ..] => {
+        [_, second, ..] if no_op => {
             let message = "can not use NoOp encoding with more than one backends connected to the same endpoint";
+            let help = "keep one backend, or write one endpoint for each";
+            cx.error(second, code::BACKENDS, message, help);
+            None
+        }
+        [_, second, ..] => {
+            let help = "write one endpoint for each backend";
             cx.error(
                 second,
                 code::BACKENDS,
-                message,
-                "keep one backend, or write one endpoint for each",
+                "merging the answers of several backends is not built yet",
+                help,
             );
             None
         }

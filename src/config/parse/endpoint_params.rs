@@ -1,7 +1,7 @@
 //! `endpoint_params` of `auth/client-credentials`: further parameters of the token request.
 
 use super::super::code;
-use super::super::document::{Node, Value};
+use super::super::document::{Member, Node, Value};
 use super::super::keys;
 use super::super::read::{Context, Object};
 use crate::base::Secret;
@@ -20,42 +20,42 @@ impl Params {
         };
         for member in cx.members(node).unwrap_or_default() {
             // KrakenD's schema calls these comments; a parameter of that name would be sent by KrakenD all the same.
-            if keys::is_comment(&member.key) || member.value.value == Value::Null {
-                continue;
-            }
-            let Some(values) = values(cx, &member.value) else {
-                continue;
-            };
-            match member.key.as_str() {
-                "grant_type" => check_grant(cx, &member.value, &values),
-                "scope" if has_scopes => {
-                    let message =
-                        "the scopes are written twice: in `scopes` and in `endpoint_params`";
-                    cx.error(
-                        &member.value,
-                        code::ENDPOINT_PARAMS,
-                        message,
-                        "keep `scopes`",
-                    );
-                }
-                "client_id" | "client_secret" if !single(&values) => {
-                    let message = format!(
-                        "`{}` in `endpoint_params` must be one text that is not empty",
-                        member.key
-                    );
-                    cx.error(
-                        &member.value,
-                        code::EMPTY_CREDENTIAL,
-                        message,
-                        "give its value",
-                    );
-                }
-                name => {
-                    params.0.insert(name.to_owned(), values);
-                }
+            if !keys::is_comment(&member.key) && member.value.value != Value::Null {
+                params.add(cx, member, has_scopes);
             }
         }
         params
+    }
+
+    fn add(&mut self, cx: &mut Context<'_>, member: &Member, has_scopes: bool) {
+        let Some(values) = values(cx, &member.value) else {
+            return;
+        };
+        match member.key.as_str() {
+            "grant_type" => check_grant(cx, &member.value, &values),
+            "scope" if has_scopes => {
+                let message = "the scopes are written twice: in `scopes` and in `endpoint_params`";
+                cx.error(
+                    &member.value,
+                    code::ENDPOINT_PARAMS,
+                    message,
+                    "keep `scopes`",
+                );
+            }
+            name @ ("client_id" | "client_secret") if !single(&values) => {
+                let message =
+                    format!("`{name}` in `endpoint_params` must be one text that is not empty");
+                cx.error(
+                    &member.value,
+                    code::EMPTY_CREDENTIAL,
+                    message,
+                    "give its value",
+                );
+            }
+            name => {
+                self.0.insert(name.to_owned(), values);
+            }
+        }
     }
 
     pub fn contains(&self, name: &str) -> bool {

@@ -9,19 +9,13 @@ use http::HeaderName;
 /// A list of header names, or `"*"`.
 pub(super) fn headers(cx: &mut Context<'_>, node: Option<&Node>) -> AllowList<HeaderName> {
     list(cx, node, |cx, text, item| {
-        match HeaderName::from_bytes(text.as_bytes()) {
-            Ok(name) => Some(name),
-            Err(_) => {
-                let message = format!("{} is not a header name", quoted(item));
-                cx.error(
-                    item,
-                    code::VALUE,
-                    message,
-                    "a header name has letters, digits and `-`, such as `X-Request-Id`",
-                );
-                None
-            }
+        let name = HeaderName::from_bytes(text.as_bytes()).ok();
+        if name.is_none() {
+            let message = format!("{} is not a header name", quoted(item));
+            let help = "a header name has letters, digits and `-`, such as `X-Request-Id`";
+            cx.error(item, code::VALUE, message, help);
         }
+        name
     })
 }
 

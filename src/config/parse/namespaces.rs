@@ -61,9 +61,8 @@ fn check(cx: &mut Context<'_>, member: &Member, level: Level) -> Option<&'static
         cx.report_key(member, problem);
     }
     let Some(row) = keys::namespace(name) else {
-        if let Some(problem) = unknown(cx, name) {
-            cx.report_key(member, problem);
-        }
+        let problem = unknown(cx, name);
+        cx.report_key(member, problem);
         return None;
     };
     if !row.levels.contains(&level) {
@@ -83,8 +82,7 @@ fn check(cx: &mut Context<'_>, member: &Member, level: Level) -> Option<&'static
 fn decide(cx: &Context<'_>, row: &Namespace) -> Option<Diagnostic> {
     let name = row.name;
     match row.support {
-        Support::Supported => None,
-        Support::Ignored(_) => None,
+        Support::Supported | Support::Ignored(_) => None,
         Support::Observed(what) => {
             let message = format!("`{name}` is known but not built yet, and is ignored");
             Some(Diagnostic::warning(code::NOT_OBSERVED, None, message).label(what))
@@ -100,10 +98,10 @@ fn decide(cx: &Context<'_>, row: &Namespace) -> Option<Diagnostic> {
     }
 }
 
-fn unknown(cx: &Context<'_>, name: &str) -> Option<Diagnostic> {
+fn unknown(cx: &Context<'_>, name: &str) -> Diagnostic {
     if name.starts_with("telemetry/") || name.starts_with("documentation/") {
         let message = format!("`{name}` is not built, and is ignored");
-        return Some(Diagnostic::warning(code::NOT_OBSERVED, None, message));
+        return Diagnostic::warning(code::NOT_OBSERVED, None, message);
     }
     let problem = unsupported(
         cx,
@@ -111,12 +109,10 @@ fn unknown(cx: &Context<'_>, name: &str) -> Option<Diagnostic> {
         code::UNKNOWN_NAMESPACE,
         format!("unknown namespace `{name}`"),
     );
-    Some(
-        match suggest::did_you_mean(name, NAMESPACES.iter().map(|row| row.name)) {
-            help if help.is_empty() => problem,
-            help => problem.help(help),
-        },
-    )
+    match suggest::did_you_mean(name, NAMESPACES.iter().map(|row| row.name)) {
+        help if help.is_empty() => problem,
+        help => problem.help(help),
+    }
 }
 
 fn misplaced(cx: &Context<'_>, row: &Namespace, level: Level) -> Diagnostic {

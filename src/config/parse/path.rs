@@ -1,7 +1,7 @@
 //! `endpoint`: the path an endpoint answers to, by KrakenD's strict rules, with its enterprise wildcards.
 
 use super::super::code;
-use super::super::document::Node;
+use super::super::document::{Node, Origin};
 use super::super::model::{EndpointPath, PathKind};
 use super::super::read::{Context, quoted};
 
@@ -13,6 +13,14 @@ pub(super) fn endpoint_path(cx: &mut Context<'_>, node: &Node) -> Option<Endpoin
     match parse(text) {
         Ok(path) => Some(path),
         Err((why, help)) => {
+            // Segments in these texts may come out of a `${…}`.
+            let (why, help) = match node.origin {
+                Origin::Text => (why, help),
+                _ => (
+                    "is not valid once it is filled in".to_owned(),
+                    String::new(),
+                ),
+            };
             cx.error(
                 node,
                 code::ENDPOINT,
@@ -48,6 +56,11 @@ fn parse(text: &str) -> Result<EndpointPath, Problem> {
         Some(exact) => (exact, PathKind::Tail),
         None => (text.as_str(), PathKind::Exact),
     };
+    let params = params(exact, kind)?;
+    Ok(EndpointPath { text, kind, params })
+}
+
+fn params(exact: &str, kind: PathKind) -> Result<Vec<String>, Problem> {
     let mut params: Vec<String> = Vec::new();
     let mut segments = exact.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
@@ -55,15 +68,16 @@ fn parse(text: &str) -> Result<EndpointPath, Problem> {
             segment,
             segments.peek().is_none() && kind == PathKind::Exact,
         )?;
-        if let Some(name) = placeholder(segment)? {
-            if params.iter().any(|other| other == name) {
-                return Err(problem(
-                    "has the same placeholder twice",
-                    "give each placeholder its own name",
-                ));
-            }
-            params.push(name.to_owned());
+        let Some(name) = placeholder(segment)? else {
+            continue;
+        };
+        if params.iter().any(|other| other == name) {
+            return Err(problem(
+                "has the same placeholder twice",
+                "give each placeholder its own name",
+            ));
         }
+        params.push(name.to_owned());
     }
     if params.len() > MAX_PARAMS {
         return Err(problem(
@@ -71,7 +85,7 @@ fn parse(text: &str) -> Result<EndpointPath, Problem> {
             "use fewer, or a final `/*`",
         ));
     }
-    Ok(EndpointPath { text, kind, params })
+    Ok(params)
 }
 
 fn check_characters(text: &str) -> Result<(), Problem> {

@@ -3,10 +3,10 @@
 use super::super::code;
 use super::super::conflicts;
 use super::super::diagnostic::Diagnostic;
-use super::super::document::Node;
+use super::super::document::{Node, Value};
 use super::super::keys::{self, Level};
+use super::super::model::{Endpoint, Model, Router};
 use super::super::read::{Context, Object, quoted};
-use super::Model;
 use super::endpoint::{self, Encoding, Service};
 use super::host::hosts;
 use super::namespaces::{Namespaces, may_be_allowed};
@@ -24,27 +24,18 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
     version(cx, &root);
     let service = Service {
         timeout: root.duration(cx, "timeout").unwrap_or(DEFAULT_TIMEOUT),
-        hosts: root.get("host").map(|node| hosts(cx, node)),
+        hosts: root
+            .get("host")
+            .filter(|node| !is_empty(node))
+            .map(|node| hosts(cx, node)),
         encoding: root
             .get("output_encoding")
             .map_or(Encoding::Unset, |node| endpoint::encoding(cx, node)),
     };
     root.duration(cx, "cache_ttl");
     let namespaces = Namespaces::open(cx, root.get("extra_config"), Level::Root);
-    let router = router::router(cx, namespaces.get("router"));
-    let entries = root
-        .get("endpoints")
-        .and_then(|node| cx.list(node))
-        .unwrap_or_default();
-    let entries: Vec<_> = entries
-        .iter()
-        .map(|node| endpoint::endpoint(cx, node, &service))
-        .collect();
-    conflicts::report(
-        cx,
-        entries.iter().filter_map(|entry| entry.route.as_ref()),
-        &router,
-    );
+    let settings = router::router(cx, namespaces.get("router"));
+    let endpoints = endpoints(cx, &root, &service, &settings);
     Some(Model {
         name: root.string(cx, "name").map(str::to_owned),
         listen_ip: root.get("listen_ip").and_then(|node| listen_ip(cx, node)),
@@ -55,12 +46,34 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
         debug_endpoint: root.boolean(cx, "debug_endpoint") || cx.options.debug,
         echo_endpoint: root.boolean(cx, "echo_endpoint"),
         admin: admin::admin(cx, namespaces.get("admin")),
-        router,
-        endpoints: entries
-            .into_iter()
-            .filter_map(|entry| entry.endpoint)
-            .collect(),
+        router: settings,
+        endpoints,
     })
+}
+
+fn endpoints(
+    cx: &mut Context<'_>,
+    root: &Object<'_>,
+    service: &Service,
+    settings: &Router,
+) -> Vec<Endpoint> {
+    let nodes = root
+        .get("endpoints")
+        .and_then(|node| cx.list(node))
+        .unwrap_or_default();
+    let entries: Vec<_> = nodes
+        .iter()
+        .map(|node| endpoint::endpoint(cx, node, service))
+        .collect();
+    let routes: Vec<_> = entries
+        .iter()
+        .filter_map(|entry| entry.route.as_ref())
+        .collect();
+    conflicts::report(cx, &routes, settings);
+    entries
+        .into_iter()
+        .filter_map(|entry| entry.endpoint)
+        .collect()
 }
 
 /// Reports namespaces the command line may not let pass: the service would run without its protection.
@@ -111,7 +124,7 @@ fn port(cx: &mut Context<'_>, root: &Object<'_>) -> u16 {
     let Some(node) = root.get("port") else {
         return cx.options.port.unwrap_or(DEFAULT_PORT);
     };
-    let kubernetes = matches!(&node.value, super::super::document::Value::String(text) if text.starts_with("tcp://"));
+    let kubernetes = matches!(&node.value, Value::String(text) if text.starts_with("tcp://"));
     if kubernetes && node.place().is_none() {
         // A Kubernetes service named `krakend` puts its address into every container's environment under this name.
         let help = "Kubernetes sets it for a service named `krakend`: set `enableServiceLinks: false` for the pod";
@@ -125,6 +138,10 @@ fn port(cx: &mut Context<'_>, root: &Object<'_>) -> u16 {
         return cx.options.port.unwrap_or(port);
     }
     DEFAULT_PORT
+}
+
+fn is_empty(node: &Node) -> bool {
+    matches!(&node.value, Value::Array(items) if items.is_empty())
 }
 
 fn listen_ip(cx: &mut Context<'_>, node: &Node) -> Option<IpAddr> {

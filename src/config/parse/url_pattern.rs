@@ -1,7 +1,6 @@
 //! `url_pattern`: path and query at the upstream, with the endpoint's placeholders.
 
 use super::super::code;
-use super::super::diagnostic::Diagnostic;
 use super::super::document::Node;
 use super::super::model::{EndpointPath, PathKind, Piece, UrlPattern};
 use super::super::read::{Context, quoted, quoted_part};
@@ -23,7 +22,7 @@ const UNSAFE: &AsciiSet = &CONTROLS
 pub(super) fn url_pattern(
     cx: &mut Context<'_>,
     node: Option<&Node>,
-    endpoint: &EndpointPath,
+    endpoint: (&EndpointPath, &Node),
 ) -> Option<UrlPattern> {
     let Some(node) = node else {
         return Some(UrlPattern {
@@ -34,7 +33,7 @@ pub(super) fn url_pattern(
         });
     };
     let text = cx.string(node)?;
-    match parse(text, endpoint) {
+    match parse(text, endpoint.0) {
         Ok(pattern) => Some(pattern),
         Err(problem) => {
             report(cx, node, problem, endpoint);
@@ -46,85 +45,64 @@ pub(super) fn url_pattern(
 #[derive(Debug, PartialEq, Eq)]
 enum Problem {
     Malformed(&'static str, &'static str),
-    Escape,
     Undefined(String),
     NotYet(String),
 }
 
-fn report(cx: &mut Context<'_>, node: &Node, problem: Problem, endpoint: &EndpointPath) {
+fn report(cx: &mut Context<'_>, node: &Node, problem: Problem, endpoint: (&EndpointPath, &Node)) {
     let pattern = format!("the url_pattern {}", quoted(node));
-    match problem {
-        Problem::Malformed(why, help) => {
-            cx.error(node, code::URL_PATTERN, format!("{pattern} {why}"), help)
-        }
-        Problem::Escape => {
-            let message = format!("{pattern} has a `%` that is no escape");
-            cx.error(
-                node,
-                code::URL_PATTERN,
-                message,
-                "write `%25` for a percent sign",
-            );
-        }
+    let (code, message, help) = match problem {
+        Problem::Malformed(why, help) => (
+            code::URL_PATTERN,
+            format!("{pattern} {why}"),
+            help.to_owned(),
+        ),
         Problem::NotYet(name) => {
-            let message = format!(
-                "{} in a url_pattern is not built yet",
-                quoted_part(node, &format!("{{{name}}}"))
-            );
-            cx.error(
-                node,
+            let name = quoted_part(node, &format!("{{{name}}}"));
+            let message = format!("{name} in a url_pattern is not built yet");
+            (
                 code::NOT_BUILT,
                 message,
-                "only placeholders of the endpoint's path are filled in",
-            );
+                "only placeholders of the endpoint's path are filled in".to_owned(),
+            )
         }
         Problem::Undefined(name) => {
-            let place = quoted_part(node, &name);
+            let shown = quoted_part(node, &name);
             let message =
-                format!("undefined output param {place}: the endpoint does not declare it");
-            let declared: Vec<_> = endpoint
-                .params
-                .iter()
-                .map(|param| format!("`{{{param}}}`"))
-                .collect();
-            let help = match suggest::closest(&name, endpoint.params.iter().map(String::as_str)) {
-                Some(found) => format!("did you mean `{{{found}}}`?"),
-                None if declared.is_empty() => {
-                    format!("the endpoint `{}` declares no placeholder", endpoint.text)
-                }
-                None => format!("the endpoint declares {}", declared.join(", ")),
-            };
-            let error = Diagnostic::error(code::UNDEFINED_PLACEHOLDER, None, message).help(help);
-            cx.report(node, error);
+                format!("undefined output param {shown}: the endpoint does not declare it");
+            (
+                code::UNDEFINED_PLACEHOLDER,
+                message,
+                declared(&name, endpoint),
+            )
         }
+    };
+    cx.error(node, code, message, help);
+}
+
+fn declared(name: &str, (path, node): (&EndpointPath, &Node)) -> String {
+    let shown = |param: &str| quoted_part(node, &format!("{{{param}}}"));
+    let names: Vec<_> = path.params.iter().map(|param| shown(param)).collect();
+    match suggest::closest(name, path.params.iter().map(String::as_str)) {
+        Some(found) => format!("did you mean {}?", shown(found)),
+        None if names.is_empty() => {
+            format!("the endpoint {} declares no placeholder", quoted(node))
+        }
+        None => format!("the endpoint declares {}", names.join(", ")),
     }
 }
 
 fn parse(written: &str, endpoint: &EndpointPath) -> Result<UrlPattern, Problem> {
     if written.contains("://") && !written.starts_with('/') {
-        return Err(Problem::Malformed(
-            "is a whole URL",
-            "put scheme and host into `host`",
-        ));
+        let help = "put scheme and host into `host`";
+        return Err(Problem::Malformed("is a whole URL", help));
     }
     let text = if written.starts_with('/') {
         written.to_owned()
     } else {
         format!("/{written}")
     };
-    if text.contains('#') {
-        return Err(Problem::Malformed(
-            "has a fragment",
-            "fragments never reach a server; remove it",
-        ));
-    }
-    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(Problem::Malformed(
-            "has blanks or control characters",
-            "write `%20` for a blank",
-        ));
-    }
-    check_escapes(&text).map_err(|_| Problem::Escape)?;
+    check_characters(&text)?;
     let (path, query) = text.split_once('?').unwrap_or((&text, ""));
     let (path, tail) = match path.strip_suffix('*') {
         Some(path) if path.ends_with('/') => (path, true),
@@ -150,6 +128,22 @@ fn parse(written: &str, endpoint: &EndpointPath) -> Result<UrlPattern, Problem> 
         tail,
         query,
     })
+}
+
+fn check_characters(text: &str) -> Result<(), Problem> {
+    if text.contains('#') {
+        let help = "fragments never reach a server; remove it";
+        return Err(Problem::Malformed("has a fragment", help));
+    }
+    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        let help = "write `%20` for a blank";
+        return Err(Problem::Malformed("has blanks or control characters", help));
+    }
+    let escape = Problem::Malformed(
+        "has a `%` that is no escape",
+        "write `%25` for a percent sign",
+    );
+    check_escapes(text).map_err(|_| escape)
 }
 
 fn pieces(text: &str, endpoint: &EndpointPath) -> Result<Vec<Piece>, Problem> {
@@ -253,8 +247,8 @@ mod tests {
         assert_eq!(parsed("/{idd}"), Problem::Undefined("idd".into()));
         assert_eq!(parsed("/{JWT.sub}"), Problem::NotYet("JWT.sub".into()));
         assert_eq!(parsed("/{resp0_id}"), Problem::NotYet("resp0_id".into()));
-        assert_eq!(parsed("/%zz"), Problem::Escape);
         for text in [
+            "/%zz",
             "/a b",
             "/a#b",
             "/*",
