@@ -40,6 +40,8 @@ pub enum Origin {
     Text,
     /// A string with `${…}` filled in; this is how it was written.
     Interpolated(String),
+    /// A string whose `${…}` could not be filled in, which is reported: nothing else about it is worth telling.
+    Unfilled,
     /// The environment variable of this name, in place of a root key.
     Variable(String),
 }

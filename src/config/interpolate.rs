@@ -32,15 +32,18 @@ pub(super) fn fill_in(node: &mut Node, sources: &Sources<'_>, diagnostics: &mut 
         }
         Value::String(text) if is_reference(text) => {
             let written = text.clone();
-            match expand(&written, sources) {
-                Ok(filled) => *text = filled,
+            node.origin = match expand(&written, sources) {
+                Ok(filled) => {
+                    *text = filled;
+                    Origin::Interpolated(written)
+                }
                 Err((message, help)) => {
                     let span = Some(node.span.clone());
                     diagnostics
                         .push(Diagnostic::error(code::INTERPOLATION, span, message).help(help));
+                    Origin::Unfilled
                 }
-            }
-            node.origin = Origin::Interpolated(written);
+            };
         }
         _ => {}
     }

@@ -24,6 +24,9 @@ pub(super) struct Context<'a> {
 impl Context<'_> {
     /// Reports a problem at a value. One from an environment variable has no place in the file: its name is told instead.
     pub fn report(&mut self, node: &Node, mut problem: Diagnostic) {
+        if node.origin == Origin::Unfilled {
+            return;
+        }
         if let Origin::Variable(name) = &node.origin {
             problem.code = if problem.code.starts_with('E') {
                 code::OVERRIDE
@@ -212,7 +215,7 @@ impl Context<'_> {
 /// What stands in the text, in backticks and cut to a length people read. Never what a `${…}` was filled with.
 pub(super) fn quoted(node: &Node) -> String {
     let text = match (&node.origin, &node.value) {
-        (Origin::Variable(_), _) => return "its value".to_owned(),
+        (Origin::Variable(_) | Origin::Unfilled, _) => return "its value".to_owned(),
         (Origin::Interpolated(written), _) => written,
         (Origin::Text, Value::String(text) | Value::Number(text)) => text,
         _ => return node.kind().to_owned(),

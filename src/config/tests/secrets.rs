@@ -36,11 +36,23 @@ fn interpolated_values_are_used_and_never_shown() {
         !rendered.contains("hunter2") && rendered.contains("`${env:URL}`"),
         "{rendered}"
     );
-    let missing = json_with(&text, &Options::default(), &[("S", "x")]).report;
-    assert!(
-        missing
-            .render(false)
-            .contains("the environment variable `URL` is not set")
+    // What could not be filled in is told once, whatever else the text as written would be wrong for.
+    for (from, to) in [
+        ("/b/{id}", "${env:NOPE}"),
+        ("/a/{id}", "${env:NOPE}"),
+        ("http://up:8000", "${env:NOPE}"),
+        ("no-op", "${env:NOPE}"),
+    ] {
+        let missing = json(&file("", "", "").replace(from, to));
+        assert_eq!(
+            only(&missing).message,
+            "the environment variable `NOPE` is not set"
+        );
+    }
+    let missing = json_with(&text, &Options::default(), &[("S", "x")]);
+    assert_eq!(
+        only(&missing).message,
+        "the environment variable `URL` is not set"
     );
     for (member, value) in [
         (r#""timeout": "${env:X}","#, "hunter2"),
