@@ -1,11 +1,20 @@
-//! One problem of a configuration: what is wrong, where, and what to do about it.
+//! One problem of a configuration: what is wrong, where, and what to do about it; and the list they are gathered in.
 //!
-//! It is data; drawing it for people is `render`'s work.
+//! It is data; drawing it for people is `report`'s work.
 
+use crate::config::code::Code;
 use std::ops::Range;
 
 /// Byte range in the configuration text.
 pub type Span = Range<usize>;
+
+/// The start of the character that this byte belongs to; the end of the text when it is beyond.
+pub(super) fn floor_boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0)
+}
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,4 +40,86 @@ pub struct Diagnostic {
     pub label: String,
     /// What to do; may be empty.
     pub help: String,
+}
+
+impl Diagnostic {
+    /// A problem that keeps the configuration from running.
+    pub(super) fn error(code: Code, span: Option<Span>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, span, message)
+    }
+
+    /// A problem the configuration runs with.
+    pub(super) fn warning(code: Code, span: Option<Span>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, code, span, message)
+    }
+
+    pub(super) fn new(
+        severity: Severity,
+        code: Code,
+        span: Option<Span>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity,
+            code,
+            message: message.into(),
+            span,
+            label: String::new(),
+            help: String::new(),
+        }
+    }
+
+    /// Says what the underline means.
+    #[must_use]
+    pub(super) fn label(self, label: impl Into<String>) -> Self {
+        Self {
+            label: label.into(),
+            ..self
+        }
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub(super) fn help(self, help: impl Into<String>) -> Self {
+        Self {
+            help: help.into(),
+            ..self
+        }
+    }
+}
+
+/// Every problem found so far: reading goes on after each, so that all are told at once.
+#[derive(Debug, Default)]
+pub(super) struct Diagnostics {
+    list: Vec<Diagnostic>,
+    /// Where each line but the first starts, so that a message can name another place.
+    line_starts: Vec<usize>,
+}
+
+impl Diagnostics {
+    /// An empty list for a text.
+    pub fn new(text: &str) -> Self {
+        let line_starts = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        Self {
+            list: Vec::new(),
+            line_starts,
+        }
+    }
+
+    /// Adds a problem.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.list.push(diagnostic);
+    }
+
+    /// The line a byte is on, from 1.
+    pub fn line_of(&self, offset: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= offset) + 1
+    }
+
+    /// The problems in the order of the file, those without a place first.
+    pub fn into_sorted(mut self) -> Vec<Diagnostic> {
+        self.list
+            .sort_by_key(|d| d.span.as_ref().map(|span| span.start));
+        self.list
+    }
 }

@@ -1,0 +1,70 @@
+//! The stable codes of diagnostics. A code keeps its meaning for ever; a new kind of problem gets a new one.
+
+/// `E0xx` for errors, `W0xx` for warnings.
+pub type Code = &'static str;
+
+macro_rules! codes {
+    ($($name:ident = $code:literal: $meaning:literal;)*) => {
+        $(#[doc = $meaning] pub const $name: Code = $code;)*
+
+        /// Every code with its meaning.
+        pub const CODES: &[(Code, &str)] = &[$(($code, $meaning)),*];
+    };
+}
+
+codes! {
+    UNREADABLE = "E001": "the file cannot be read";
+    FORMAT = "E002": "the file name says neither JSON nor YAML";
+    SYNTAX = "E003": "the text is not JSON or YAML";
+    DUPLICATE_KEY = "E004": "a key is written twice";
+    INTERPOLATION = "E005": "a `${env:…}` or `${file:…}` cannot be filled in";
+    OVERRIDE = "E006": "a `KRAKEND_…` variable holds a value that does not fit";
+    TYPE = "E007": "the value has the wrong type";
+    MISSING = "E008": "a required key is missing";
+    VALUE = "E009": "the value is not allowed";
+    VERSION = "E010": "the version of the configuration format is not 3";
+    UNKNOWN_KEY = "E011": "a namespace has no such key";
+    NOT_BUILT = "E012": "known, but not built yet";
+    REFUSED = "E013": "porteur will not do this";
+    UNKNOWN_NAMESPACE = "E014": "there is no such namespace";
+    WRONG_LEVEL = "E015": "the namespace belongs elsewhere";
+    OPTION = "E016": "a command line option cannot be honoured";
+    ENDPOINT = "E017": "the path of an endpoint is not valid";
+    HOST = "E018": "a host is not valid";
+    URL_PATTERN = "E019": "a `url_pattern` is not valid";
+    UNDEFINED_PLACEHOLDER = "E020": "a placeholder of `url_pattern` is not declared by the endpoint";
+    DUPLICATE_ROUTE = "E021": "two endpoints have the same method and path";
+    CONFLICTING_ROUTE = "E022": "two endpoints cannot be told apart";
+    BACKENDS = "E023": "an endpoint does not have exactly one backend";
+    EMPTY_CREDENTIAL = "E024": "a client id or secret is empty";
+    TOKEN_URL = "E025": "the `token_url` is not safe or not valid";
+    DURATION = "E026": "a duration is not valid";
+    ENDPOINT_PARAMS = "E027": "`endpoint_params` contradict the rest of the credential";
+
+    IGNORED_KEY = "W001": "an unknown key has no effect";
+    NO_EFFECT = "W002": "a known key has no effect";
+    LEGACY_NAME = "W003": "an old name stands for a newer one";
+    NOT_OBSERVED = "W004": "an observing namespace is not built yet";
+    ALLOWED = "W005": "an unsupported namespace is ignored because the command line says so";
+    NANOSECONDS = "W006": "a duration without unit counts nanoseconds";
+    LISTED_TWICE = "W007": "an entry is listed twice";
+    REPLACED_HEADER = "W008": "a header of the client never goes on";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CODES;
+
+    #[test]
+    fn every_code_is_used_once_and_well_formed() {
+        let mut seen = std::collections::BTreeSet::new();
+        for (code, meaning) in CODES {
+            assert!(seen.insert(code), "{code} is taken twice");
+            assert!(
+                code.len() == 4 && (code.starts_with('E') || code.starts_with('W')),
+                "{code}"
+            );
+            assert!(!meaning.is_empty());
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! A configuration text as a tree of values, each with its place in the text. JSON and YAML give the same tree.
+//!
+//! It knows nothing of what the keys mean.
+
+mod json;
+mod yaml;
+
+use super::code;
+use super::diagnostic::{Diagnostic, Diagnostics, Span};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// How deep values may nest: far beyond any real file, far below what a stack bears.
+const MAX_DEPTH: usize = 64;
+
+/// The language of a configuration text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Strict JSON.
+    Json,
+    /// One YAML document.
+    Yaml,
+}
+
+/// A value with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// What it is.
+    pub value: Value,
+    /// Where it is, in bytes.
+    pub span: Span,
+    /// Where its content comes from.
+    pub origin: Origin,
+}
+
+/// Where the content of a [`Node`] comes from, which decides what diagnostics may quote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The text itself.
+    Text,
+    /// A string with `${…}` filled in; this is how it was written.
+    Interpolated(String),
+    /// A string whose `${…}` could not be filled in, which is reported: nothing else about it is worth telling.
+    Unfilled,
+    /// The environment variable of this name, in place of a root key.
+    Variable(String),
+}
+
+/// What a [`Node`] holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// `null`, or nothing in YAML.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number, in the digits of the text.
+    Number(String),
+    /// A string.
+    String(String),
+    /// A list.
+    Array(Vec<Node>),
+    /// A map, in the order of the text; a key may be there twice.
+    Object(Vec<Member>),
+}
+
+/// A key with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The key.
+    pub key: String,
+    /// Where the key is.
+    pub key_span: Span,
+    /// Its value.
+    pub value: Node,
+}
+
+impl Node {
+    /// A value as it stands in the text.
+    pub fn new(value: Value, span: Span) -> Self {
+        Self {
+            value,
+            span,
+            origin: Origin::Text,
+        }
+    }
+
+    /// The place, unless the value is not from the text.
+    pub fn place(&self) -> Option<Span> {
+        match self.origin {
+            Origin::Variable(_) => None,
+            _ => Some(self.span.clone()),
+        }
+    }
+
+    /// What diagnostics call it: `a string`, `an object`.
+    pub fn kind(&self) -> &'static str {
+        match self.value {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+        }
+    }
+}
+
+/// Reads a text; `None` when it is not of the format. Duplicate keys are reported and kept.
+pub(super) fn parse(text: &str, format: Format, diagnostics: &mut Diagnostics) -> Option<Node> {
+    let root = match format {
+        Format::Json => json::parse(&without_mark(text)),
+        Format::Yaml => yaml::parse(text),
+    };
+    match root {
+        Ok(root) => {
+            report_duplicates(&root, diagnostics);
+            Some(root)
+        }
+        Err(problem) => {
+            diagnostics.push(problem);
+            None
+        }
+    }
+}
+
+/// Editors on Windows leave a byte order mark; blanks in its place keep all positions as they are.
+fn without_mark(text: &str) -> Cow<'_, str> {
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => Cow::Owned(format!("   {rest}")),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// The error for a text that cannot be read at this place.
+fn syntax(format: &str, span: Option<Span>, message: &str) -> Diagnostic {
+    let mut message = message.trim().trim_end_matches('.').to_owned();
+    if let Some(first) = message.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    Diagnostic::error(
+        code::SYNTAX,
+        span,
+        format!("this is not valid {format}: {message}"),
+    )
+}
+
+/// Keys that are the same up to their case: KrakenD matches them so, and which one would win is chance.
+fn report_duplicates(node: &Node, diagnostics: &mut Diagnostics) {
+    match &node.value {
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| report_duplicates(item, diagnostics)),
+        Value::Object(members) => {
+            let mut seen: HashMap<String, &Member> = HashMap::new();
+            for member in members {
+                let key = member.key.to_lowercase();
+                let comment = key.starts_with(['@', '$', '_', '#']);
+                match seen.get(&key).copied() {
+                    Some(first) if !comment => {
+                        let problem = duplicate(first, member, diagnostics);
+                        diagnostics.push(problem);
+                    }
+                    _ => {
+                        seen.insert(key, member);
+                    }
+                }
+                report_duplicates(&member.value, diagnostics);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn duplicate(first: &Member, second: &Member, diagnostics: &Diagnostics) -> Diagnostic {
+    let line = diagnostics.line_of(first.key_span.start);
+    let spelled = if first.key == second.key {
+        String::new()
+    } else {
+        format!(" as `{}`", first.key)
+    };
+    let message = format!(
+        "the key `{}` is written twice, first on line {line}{spelled}",
+        second.key
+    );
+    Diagnostic::error(code::DUPLICATE_KEY, Some(second.key_span.clone()), message)
+        .label("written again here")
+        .help("keep one of the two; keys are compared without regard to case")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str, format: Format) -> (Option<Node>, Vec<Diagnostic>) {
+        let mut diagnostics = Diagnostics::default();
+        let node = parse(text, format, &mut diagnostics);
+        (node, diagnostics.into_sorted())
+    }
+
+    #[test]
+    fn a_duplicate_key_points_at_the_second_one() {
+        for (text, format) in [
+            ("{\"a\": 1,\n \"A\": 2}", Format::Json),
+            ("a: 1\nA: 2\n", Format::Yaml),
+            ("a: 1\na: 2\n", Format::Yaml),
+        ] {
+            let (node, problems) = parsed(text, format);
+            assert!(node.is_some());
+            let [problem] = problems.as_slice() else {
+                panic!("{problems:?}")
+            };
+            assert_eq!(problem.code, code::DUPLICATE_KEY);
+            assert!(
+                problem
+                    .span
+                    .as_ref()
+                    .is_some_and(|span| text[..span.start].contains('\n')),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_moves_nothing() {
+        for (text, format) in [
+            ("\u{feff}{\"port\": 1}", Format::Json),
+            ("\u{feff}port: 1\n", Format::Yaml),
+        ] {
+            let (node, problems) = parsed(text, format);
+            assert!(problems.is_empty(), "{problems:?}");
+            let Some(Node {
+                value: Value::Object(members),
+                ..
+            }) = node
+            else {
+                panic!("no object")
+            };
+            assert_eq!(text[members[0].value.span.clone()], *"1");
+            assert_eq!(members[0].value.value, Value::Number("1".into()));
+        }
+    }
+
+    #[test]
+    fn endless_nesting_ends() {
+        for (text, format) in [
+            ("[".repeat(100_000), Format::Json),
+            (
+                format!("{}{}", "[".repeat(100), "]".repeat(100)),
+                Format::Json,
+            ),
+            ("[".repeat(100_000), Format::Yaml),
+        ] {
+            let (node, problems) = parsed(&text, format);
+            assert!(node.is_none());
+            assert_eq!(problems[0].code, code::SYNTAX);
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The one table of every KrakenD key and namespace we know: where it may stand, what it holds, whether we build it.
+//!
+//! Checks, suggestions, the JSON Schema and the compatibility page all come from these rows.
+
+mod backend;
+mod endpoint;
+mod inside;
+mod namespaces;
+mod service;
+
+pub use backend::ENCODINGS;
+pub use inside::CLIENT_AUTH;
+pub use namespaces::{LEGACY, NAMESPACES};
+pub use service::OUTPUT_ENCODINGS;
+
+/// Where a key or a namespace may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// The service: the root of the file.
+    Root,
+    /// An entry of `endpoints`.
+    Endpoint,
+    /// An entry of `backend`.
+    Backend,
+    /// Inside a namespace that we build.
+    Namespace(&'static str),
+}
+
+/// What a key holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    String,
+    /// A whole number.
+    Integer,
+    /// `true` or `false`.
+    Boolean,
+    /// A duration in Go's syntax.
+    Duration,
+    /// A list of texts; one text counts as a list of it.
+    Strings,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A list of objects.
+    List,
+    /// An object.
+    Object,
+    /// Anything.
+    Any,
+}
+
+/// Whether porteur does what a key or namespace says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// Yes.
+    Supported,
+    /// An error until it is built. `fine`: values that ask for nothing and may stay.
+    NotYet {
+        /// What it would do, in a few words.
+        what: &'static str,
+        /// Values that ask for what porteur does anyway.
+        fine: &'static [&'static str],
+    },
+    /// An error for ever.
+    Refused(&'static str),
+    /// A warning: the rest works without it.
+    Observed(&'static str),
+    /// Accepted in silence: nothing is lost.
+    Ignored(&'static str),
+}
+
+/// A key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// As KrakenD spells it.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether porteur does what it says.
+    pub support: Support,
+    /// One line for people.
+    pub doc: &'static str,
+}
+
+/// A name of `extra_config`.
+#[derive(Debug, Clone, Copy)]
+pub struct Namespace {
+    /// The short name.
+    pub name: &'static str,
+    /// Where it may stand.
+    pub levels: &'static [Level],
+    /// Whether porteur does what it says.
+    pub support: Support,
+    /// One line for people.
+    pub doc: &'static str,
+}
+
+impl Level {
+    /// What diagnostics call it.
+    pub fn phrase(self) -> String {
+        match self {
+            Self::Root => "the service".to_owned(),
+            Self::Endpoint => "an endpoint".to_owned(),
+            Self::Backend => "a backend".to_owned(),
+            Self::Namespace(name) => format!("`{name}`"),
+        }
+    }
+
+    /// The keys that may stand here.
+    pub fn keys(self) -> &'static [Key] {
+        match self {
+            Self::Root => service::KEYS,
+            Self::Endpoint => endpoint::KEYS,
+            Self::Backend => backend::KEYS,
+            Self::Namespace(name) => inside::keys(name),
+        }
+    }
+
+    /// The row of a key, matched as KrakenD does: without regard to case.
+    pub fn key(self, name: &str) -> Option<&'static Key> {
+        self.keys()
+            .iter()
+            .find(|key| key.name.eq_ignore_ascii_case(name))
+    }
+}
+
+/// The row of a namespace by its short name.
+pub fn namespace(name: &str) -> Option<&'static Namespace> {
+    NAMESPACES.iter().find(|row| row.name == name)
+}
+
+/// The short name for a legacy one, with dots or underscores in its host.
+pub fn modern_name(name: &str) -> Option<&'static str> {
+    let path = name
+        .strip_prefix("github.com/")
+        .or_else(|| name.strip_prefix("github_com/"))?;
+    LEGACY
+        .iter()
+        .find(|(legacy, _)| *legacy == path)
+        .map(|(_, modern)| *modern)
+}
+
+/// Names that KrakenD's own schema leaves to people: comments.
+pub fn is_comment(name: &str) -> bool {
+    name.starts_with(['@', '$', '_', '#'])
+}
+
+const fn supported(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        support: Support::Supported,
+        doc,
+    }
+}
+
+const fn not_yet(name: &'static str, kind: Kind, what: &'static str) -> Key {
+    unless(name, kind, what, &[])
+}
+
+const fn unless(
+    name: &'static str,
+    kind: Kind,
+    what: &'static str,
+    fine: &'static [&'static str],
+) -> Key {
+    Key {
+        name,
+        kind,
+        support: Support::NotYet { what, fine },
+        doc: what,
+    }
+}
+
+const fn refused(name: &'static str, kind: Kind, reason: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        support: Support::Refused(reason),
+        doc: reason,
+    }
+}
+
+const fn observed(name: &'static str, kind: Kind, reason: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        support: Support::Observed(reason),
+        doc: reason,
+    }
+}
+
+const fn ignored(name: &'static str, kind: Kind, reason: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        support: Support::Ignored(reason),
+        doc: reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_row_is_there_twice() {
+        let built = NAMESPACES
+            .iter()
+            .filter(|row| row.support == Support::Supported);
+        let levels = built.map(|row| Level::Namespace(row.name));
+        for level in [Level::Root, Level::Endpoint, Level::Backend]
+            .into_iter()
+            .chain(levels)
+        {
+            let keys = level.keys();
+            assert!(!keys.is_empty(), "{level:?} has no keys");
+            for (index, key) in keys.iter().enumerate() {
+                assert!(
+                    !keys[..index].iter().any(|other| other.name == key.name),
+                    "{} twice",
+                    key.name
+                );
+                assert!(
+                    !key.doc.is_empty() && !key.doc.ends_with('.'),
+                    "{}",
+                    key.name
+                );
+            }
+        }
+        for (index, row) in NAMESPACES.iter().enumerate() {
+            assert!(
+                !NAMESPACES[..index]
+                    .iter()
+                    .any(|other| other.name == row.name),
+                "{} twice",
+                row.name
+            );
+            assert!(!row.levels.is_empty(), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn every_legacy_name_leads_to_a_known_namespace() {
+        for (legacy, modern) in LEGACY {
+            assert!(namespace(modern).is_some(), "{modern}");
+            assert_eq!(modern_name(&format!("github.com/{legacy}")), Some(*modern));
+            assert_eq!(modern_name(&format!("github_com/{legacy}")), Some(*modern));
+        }
+        assert_eq!(modern_name("devopsfaith/krakend-martian"), None);
+    }
+}

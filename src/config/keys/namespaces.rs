@@ -1,0 +1,293 @@
+//! Names of `extra_config`, and the long names older files have for them.
+
+use super::Level::{Backend, Endpoint, Root};
+use super::{Level, Namespace, Support};
+
+const SERVICE: &[Level] = &[Root];
+const ENDPOINT: &[Level] = &[Endpoint];
+const BACKEND: &[Level] = &[Backend];
+const ANYWHERE: &[Level] = &[Root, Endpoint, Backend];
+
+const fn row(
+    name: &'static str,
+    levels: &'static [Level],
+    support: Support,
+    doc: &'static str,
+) -> Namespace {
+    Namespace {
+        name,
+        levels,
+        support,
+        doc,
+    }
+}
+
+const fn built(name: &'static str, levels: &'static [Level], doc: &'static str) -> Namespace {
+    row(name, levels, Support::Supported, doc)
+}
+
+const fn later(name: &'static str, levels: &'static [Level], what: &'static str) -> Namespace {
+    row(name, levels, Support::NotYet { what, fine: &[] }, what)
+}
+
+const fn observes(name: &'static str, what: &'static str) -> Namespace {
+    row(name, ANYWHERE, Support::Observed(what), what)
+}
+
+const fn never(name: &'static str, levels: &'static [Level], reason: &'static str) -> Namespace {
+    row(name, levels, Support::Refused(reason), reason)
+}
+
+const GO_PLUGIN: &str = "Go plugins cannot be loaded into porteur";
+const QUEUE: &str = "porteur speaks HTTP to upstreams; it produces and consumes no queues";
+
+/// Every namespace of KrakenD and of porteur.
+pub const NAMESPACES: &[Namespace] = &[
+    built("router", SERVICE, "how the router behaves"),
+    built("admin", SERVICE, "the admin listener (extension)"),
+    built(
+        "auth/client-credentials",
+        BACKEND,
+        "the token this backend's requests carry",
+    ),
+    later("auth/validator", ENDPOINT, "checks of the client's JWT"),
+    later("auth/signer", ENDPOINT, "signing of tokens"),
+    later("auth/revoker", SERVICE, "revoked tokens"),
+    later("auth/api-keys", &[Root, Endpoint], "API keys"),
+    later(
+        "auth/basic",
+        &[Root, Endpoint],
+        "Basic authentication of clients",
+    ),
+    later("auth/jwk-client", SERVICE, "shared cache of keys"),
+    later("auth/gcp", BACKEND, "Google Cloud tokens"),
+    later("auth/aws-sigv4", BACKEND, "AWS signatures"),
+    later("auth/ntlm", BACKEND, "NTLM"),
+    later("auth/mtls", &[Root, Endpoint], "client certificates"),
+    later("security/cors", SERVICE, "cross-origin requests"),
+    later("security/http", SERVICE, "security headers and host checks"),
+    later(
+        "security/bot-detector",
+        &[Root, Endpoint],
+        "refusal of bots",
+    ),
+    later("security/policies", ANYWHERE, "security policies"),
+    later(
+        "qos/ratelimit/service",
+        SERVICE,
+        "rate limit of the service",
+    ),
+    later(
+        "qos/ratelimit/router",
+        ENDPOINT,
+        "rate limit of an endpoint",
+    ),
+    later(
+        "qos/ratelimit/tiered",
+        &[Root, Endpoint],
+        "rate limit by tier",
+    ),
+    later(
+        "qos/ratelimit/proxy",
+        BACKEND,
+        "rate limit towards a backend",
+    ),
+    later("qos/circuit-breaker", BACKEND, "circuit breaker"),
+    later(
+        "qos/circuit-breaker/http",
+        BACKEND,
+        "circuit breaker by status",
+    ),
+    later("qos/http-cache", BACKEND, "cache of answers"),
+    later("governance/quota", ANYWHERE, "quotas"),
+    later("governance/processors", SERVICE, "quota processors"),
+    later(
+        "modifier/martian",
+        BACKEND,
+        "changes to requests and responses",
+    ),
+    later("modifier/lua-endpoint", &[Root, Endpoint], "Lua scripts"),
+    later("modifier/lua-proxy", ENDPOINT, "Lua scripts"),
+    later("modifier/lua-backend", BACKEND, "Lua scripts"),
+    later(
+        "modifier/jmespath",
+        &[Endpoint, Backend],
+        "JMESPath queries",
+    ),
+    later(
+        "modifier/request-body-generator",
+        &[Endpoint, Backend],
+        "generated request bodies",
+    ),
+    later(
+        "modifier/body-generator",
+        BACKEND,
+        "generated request bodies",
+    ),
+    later(
+        "modifier/request-body-extractor",
+        &[Endpoint, Backend],
+        "headers from request bodies",
+    ),
+    later(
+        "modifier/response-body",
+        &[Endpoint, Backend],
+        "changes to response bodies",
+    ),
+    later(
+        "modifier/response-body-generator",
+        &[Endpoint, Backend],
+        "generated response bodies",
+    ),
+    later(
+        "modifier/response-headers",
+        ANYWHERE,
+        "changes to response headers",
+    ),
+    later("validation/cel", &[Endpoint, Backend], "CEL conditions"),
+    later(
+        "validation/json-schema",
+        ENDPOINT,
+        "checks of request bodies",
+    ),
+    later(
+        "validation/response-json-schema",
+        &[Endpoint, Backend],
+        "checks of response bodies",
+    ),
+    later(
+        "proxy",
+        &[Endpoint, Backend],
+        "merging, static answers, shadow traffic",
+    ),
+    later(
+        "proxy/decompress-gzip",
+        &[Root, Endpoint],
+        "decompression of requests",
+    ),
+    later("workflow", &[Endpoint, Backend], "nested endpoints"),
+    later("websocket", ENDPOINT, "WebSockets"),
+    later("grpc", SERVICE, "gRPC server"),
+    later("redis", SERVICE, "Redis connections"),
+    later("server/static-filesystem", SERVICE, "static files"),
+    later("server/virtualhost", SERVICE, "virtual hosts"),
+    later(
+        "backend/http",
+        BACKEND,
+        "status and error details of decoded answers",
+    ),
+    later(
+        "backend/http/client",
+        BACKEND,
+        "client settings of a backend",
+    ),
+    later("backend/conditional", BACKEND, "conditional backends"),
+    later("backend/graphql", BACKEND, "GraphQL"),
+    later("backend/grpc", BACKEND, "gRPC"),
+    later("backend/soap", BACKEND, "SOAP"),
+    later("backend/lambda", BACKEND, "AWS Lambda"),
+    later("backend/redis", BACKEND, "Redis"),
+    later("backend/static-filesystem", BACKEND, "static files"),
+    later("ai/llm", BACKEND, "language models"),
+    later("ai/mcp", ANYWHERE, "the model context protocol"),
+    never("backend/amqp/consumer", BACKEND, QUEUE),
+    never("backend/amqp/producer", BACKEND, QUEUE),
+    never("backend/pubsub/publisher", BACKEND, QUEUE),
+    never("backend/pubsub/subscriber", BACKEND, QUEUE),
+    never("async/amqp", ANYWHERE, QUEUE),
+    never("async/kafka", ANYWHERE, QUEUE),
+    never("plugin/http-server", SERVICE, GO_PLUGIN),
+    never("plugin/http-client", BACKEND, GO_PLUGIN),
+    never("plugin/req-resp-modifier", &[Endpoint, Backend], GO_PLUGIN),
+    never("plugin/middleware", &[Endpoint, Backend], GO_PLUGIN),
+    observes("telemetry/logging", "log settings"),
+    observes("telemetry/gelf", "logs to Graylog"),
+    observes("telemetry/logstash", "logs for Logstash"),
+    observes("telemetry/metrics", "metrics"),
+    observes("telemetry/influx", "metrics to InfluxDB"),
+    observes("telemetry/opencensus", "traces and metrics"),
+    observes("telemetry/opentelemetry", "traces and metrics"),
+    observes(
+        "telemetry/opentelemetry-security",
+        "tokens of telemetry exporters",
+    ),
+    observes("telemetry/ganalytics", "Google Analytics"),
+    observes("telemetry/instana", "Instana"),
+    observes("telemetry/moesif", "Moesif"),
+    observes("telemetry/newrelic", "New Relic"),
+    observes("documentation/openapi", "OpenAPI documents"),
+    observes("documentation/postman", "Postman collections"),
+];
+
+/// Legacy names without their `github.com/`, and what they are called today.
+pub const LEGACY: &[(&str, &str)] = &[
+    (
+        "devopsfaith/krakend/transport/http/server/handler",
+        "plugin/http-server",
+    ),
+    (
+        "devopsfaith/krakend/transport/http/client/executor",
+        "plugin/http-client",
+    ),
+    (
+        "devopsfaith/krakend/proxy/plugin",
+        "plugin/req-resp-modifier",
+    ),
+    ("devopsfaith/krakend/proxy", "proxy"),
+    ("luraproject/lura/router/gin", "router"),
+    (
+        "devopsfaith/krakend-ratelimit/juju/router",
+        "qos/ratelimit/router",
+    ),
+    (
+        "devopsfaith/krakend-ratelimit/juju/proxy",
+        "qos/ratelimit/proxy",
+    ),
+    ("devopsfaith/krakend-httpcache", "qos/http-cache"),
+    (
+        "devopsfaith/krakend-circuitbreaker/gobreaker",
+        "qos/circuit-breaker",
+    ),
+    (
+        "devopsfaith/krakend-oauth2-clientcredentials",
+        "auth/client-credentials",
+    ),
+    ("devopsfaith/krakend-jose/validator", "auth/validator"),
+    ("devopsfaith/krakend-jose/signer", "auth/signer"),
+    ("devopsfaith/bloomfilter", "auth/revoker"),
+    ("devopsfaith/krakend-botdetector", "security/bot-detector"),
+    ("devopsfaith/krakend-httpsecure", "security/http"),
+    ("devopsfaith/krakend-cors", "security/cors"),
+    ("devopsfaith/krakend-cel", "validation/cel"),
+    ("devopsfaith/krakend-jsonschema", "validation/json-schema"),
+    ("devopsfaith/krakend-amqp/agent", "async/amqp"),
+    ("devopsfaith/krakend-amqp/consume", "backend/amqp/consumer"),
+    ("devopsfaith/krakend-amqp/produce", "backend/amqp/producer"),
+    ("devopsfaith/krakend-lambda", "backend/lambda"),
+    (
+        "devopsfaith/krakend-pubsub/publisher",
+        "backend/pubsub/publisher",
+    ),
+    (
+        "devopsfaith/krakend-pubsub/subscriber",
+        "backend/pubsub/subscriber",
+    ),
+    (
+        "devopsfaith/krakend/transport/http/client/graphql",
+        "backend/graphql",
+    ),
+    ("devopsfaith/krakend/http", "backend/http"),
+    ("devopsfaith/krakend-gelf", "telemetry/gelf"),
+    ("devopsfaith/krakend-gologging", "telemetry/logging"),
+    ("devopsfaith/krakend-logstash", "telemetry/logstash"),
+    ("devopsfaith/krakend-metrics", "telemetry/metrics"),
+    ("letgoapp/krakend-influx", "telemetry/influx"),
+    ("devopsfaith/krakend-opencensus", "telemetry/opencensus"),
+    ("devopsfaith/krakend-lua/router", "modifier/lua-endpoint"),
+    ("devopsfaith/krakend-lua/proxy", "modifier/lua-proxy"),
+    (
+        "devopsfaith/krakend-lua/proxy/backend",
+        "modifier/lua-backend",
+    ),
+    ("devopsfaith/krakend-martian", "modifier/martian"),
+];

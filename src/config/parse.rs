@@ -1,0 +1,20 @@
+//! A [`Document`](super::document) to a [`Model`](super::model::Model): one file for each part of the configuration. Every function reports what
+//! is wrong and goes on; what cannot be used is `None`, and then the report has an error.
+
+mod admin;
+mod backend;
+mod client_auth;
+mod client_credentials;
+mod endpoint;
+mod endpoint_params;
+mod host;
+mod lists;
+mod method;
+mod namespaces;
+mod path;
+mod root;
+mod router;
+mod url_pattern;
+
+pub(super) use endpoint::Route;
+pub(super) use root::{check_options, model};

@@ -1,0 +1,108 @@
+//! The entry of `backend`.
+
+use super::super::code;
+use super::super::diagnostic::Diagnostic;
+use super::super::document::Node;
+use super::super::keys::{ENCODINGS, Level};
+use super::super::model::{AllowList, Backend, EndpointPath, Host};
+use super::super::read::{Context, Object, quoted};
+use super::super::suggest;
+use super::client_credentials::token_policy;
+use super::endpoint::Service;
+use super::host::hosts;
+use super::lists::{headers, query_strings};
+use super::method::backend_method;
+use super::namespaces::Namespaces;
+use super::url_pattern::url_pattern;
+
+/// Reads the entry. Without a valid endpoint path, placeholders cannot be checked, all else is.
+pub(super) fn backend(
+    cx: &mut Context<'_>,
+    node: &Node,
+    endpoint: Option<(&EndpointPath, &Node)>,
+    service: &Service,
+) -> Option<Backend> {
+    let object = Object::open(cx, node, Level::Backend)?;
+    let hosts = upstreams(cx, &object, service);
+    check_encoding(cx, &object);
+    object.boolean(cx, "disable_host_sanitize");
+    let url_pattern =
+        endpoint.and_then(|endpoint| url_pattern(cx, object.get("url_pattern"), endpoint));
+    let method = backend_method(cx, object.get("method"));
+    let timeout = object.duration(cx, "timeout");
+    let input_headers = headers(cx, object.get("input_headers"));
+    let input_query_strings = query_strings(cx, object.get("input_query_strings"));
+    let namespaces = Namespaces::open(cx, object.get("extra_config"), Level::Backend);
+    let token = token_policy(cx, namespaces.get("auth/client-credentials"));
+    Some(Backend {
+        hosts: hosts?,
+        url_pattern: url_pattern?,
+        method,
+        timeout,
+        input_headers: second_list(input_headers),
+        input_query_strings: second_list(input_query_strings),
+        token,
+    })
+}
+
+/// An empty list below the endpoint's filters nothing in KrakenD.
+fn second_list<T>(list: AllowList<T>) -> Option<AllowList<T>> {
+    match list {
+        AllowList::Only(names) if names.is_empty() => None,
+        list => Some(list),
+    }
+}
+
+fn upstreams(cx: &mut Context<'_>, object: &Object<'_>, service: &Service) -> Option<Vec<Host>> {
+    const HELP: &str = "add `\"host\": [\"http://name:port\"]` here or at the root";
+    if let Some(node) = object.get("host") {
+        let written = cx.strings(node)?.len();
+        if written > 0 {
+            let hosts = hosts(cx, node);
+            return (hosts.len() == written).then_some(hosts);
+        }
+    }
+    match &service.hosts {
+        Some(hosts) if !hosts.is_empty() => Some(hosts.clone()),
+        // Nothing valid in the root's list: that was reported there.
+        Some(_) => None,
+        None => {
+            let message = "a backend has no `host`, and the service has none either";
+            cx.diagnostics.push(
+                Diagnostic::error(code::MISSING, Some(object.head.clone()), message).help(HELP),
+            );
+            None
+        }
+    }
+}
+
+/// The endpoint's no-op rules over the backend's encoding, in KrakenD too.
+fn check_encoding(cx: &mut Context<'_>, object: &Object<'_>) {
+    let Some(node) = object.get("encoding") else {
+        return;
+    };
+    let Some(text) = cx.string(node) else { return };
+    if !ENCODINGS.contains(&text) {
+        let help = match suggest::did_you_mean(text, ENCODINGS.iter().copied()) {
+            help if help.is_empty() => format!("one of {}", ENCODINGS.join(", ")),
+            help => help,
+        };
+        cx.error(
+            node,
+            code::VALUE,
+            format!("unknown encoding {}", quoted(node)),
+            help,
+        );
+    } else if text != "no-op" {
+        let message = format!(
+            "the encoding {} has no effect: the endpoint's no-op rules over it",
+            quoted(node)
+        );
+        cx.warning(
+            node,
+            code::NO_EFFECT,
+            message,
+            "remove `encoding`, or write `no-op`",
+        );
+    }
+}

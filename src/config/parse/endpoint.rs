@@ -1,0 +1,225 @@
+//! An entry of `endpoints`.
+
+use super::super::code;
+use super::super::diagnostic::Diagnostic;
+use super::super::document::Node;
+use super::super::keys::{Level, OUTPUT_ENCODINGS};
+use super::super::model::{AllowList, Backend, Endpoint, EndpointPath, Host, Methods};
+use super::super::read::{Context, Object, quoted};
+use super::super::suggest;
+use super::backend::backend;
+use super::lists::{headers, query_strings};
+use super::method::methods;
+use super::namespaces::Namespaces;
+use super::path::endpoint_path;
+use http::{HeaderName, header};
+use std::time::Duration;
+
+/// What the service says for endpoints that do not say it themselves.
+pub(super) struct Service {
+    pub timeout: Duration,
+    /// `None`: there is no `host` at the root.
+    pub hosts: Option<Vec<Host>>,
+    pub encoding: Encoding,
+}
+
+/// What an `output_encoding` comes to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// Not written: KrakenD takes `json`.
+    Unset,
+    /// `no-op`.
+    NoOp,
+    /// Something else, already reported.
+    Reported,
+}
+
+/// An endpoint as far as it could be read.
+pub(super) struct Entry<'d> {
+    /// Method and path, for the comparison with the others.
+    pub route: Option<Route<'d>>,
+    /// All of it.
+    pub endpoint: Option<Endpoint>,
+}
+
+/// What a request is matched with, and where that is written.
+pub(in super::super) struct Route<'d> {
+    /// The path.
+    pub path: EndpointPath,
+    /// The methods.
+    pub methods: Methods,
+    /// Where the path is written.
+    pub node: &'d Node,
+}
+
+/// Reads one entry.
+pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Service) -> Entry<'d> {
+    let Some(object) = Object::open(cx, node, Level::Endpoint) else {
+        return Entry {
+            route: None,
+            endpoint: None,
+        };
+    };
+    let route = route(cx, &object);
+    let no_op = check_encoding(cx, &object, service) == Encoding::NoOp;
+    object.duration(cx, "cache_ttl");
+    Namespaces::open(cx, object.get("extra_config"), Level::Endpoint);
+    let timeout = object.duration(cx, "timeout").unwrap_or(service.timeout);
+    let input_headers = headers(cx, object.get("input_headers"));
+    let input_query_strings = query_strings(cx, object.get("input_query_strings"));
+    let declared = route.as_ref().map(|route| (&route.path, route.node));
+    let backend =
+        only_backend(cx, &object, no_op).and_then(|node| backend(cx, node, declared, service));
+    if let Some(backend) = &backend {
+        warn_authorization(cx, &object, &input_headers, backend);
+    }
+    let endpoint = route
+        .as_ref()
+        .zip(backend)
+        .map(|(route, backend)| Endpoint {
+            path: route.path.clone(),
+            methods: route.methods.clone(),
+            timeout,
+            input_headers,
+            input_query_strings,
+            backend,
+        });
+    Entry { route, endpoint }
+}
+
+/// Path and methods. A wrong method leaves none, and its error; the path still counts for the backend.
+fn route<'d>(cx: &mut Context<'_>, object: &Object<'d>) -> Option<Route<'d>> {
+    let methods = methods(cx, object.get("method")).unwrap_or(Methods::Only(Vec::new()));
+    let Some(node) = object.get("endpoint") else {
+        object.missing(
+            cx,
+            "endpoint",
+            "an endpoint",
+            "add its path: `\"endpoint\": \"/path\"`",
+        );
+        return None;
+    };
+    let path = endpoint_path(cx, node)?;
+    Some(Route {
+        path,
+        methods,
+        node,
+    })
+}
+
+/// Reads an `output_encoding`, of an endpoint or of the service.
+pub(super) fn encoding(cx: &mut Context<'_>, node: &Node) -> Encoding {
+    let Some(text) = cx.string(node) else {
+        return Encoding::Reported;
+    };
+    let known = OUTPUT_ENCODINGS.iter().copied();
+    match text {
+        "" => return Encoding::Unset,
+        "no-op" => return Encoding::NoOp,
+        _ if OUTPUT_ENCODINGS.contains(&text) => {
+            let message = format!("the output_encoding {} is not built yet", quoted(node));
+            cx.error(
+                node,
+                code::NOT_BUILT,
+                message,
+                "set `\"output_encoding\": \"no-op\"` to pass answers as they are",
+            );
+        }
+        _ => {
+            let message = format!("unknown output_encoding {}", quoted(node));
+            let help = match suggest::did_you_mean(text, known) {
+                help if help.is_empty() => format!("one of {}", OUTPUT_ENCODINGS.join(", ")),
+                help => help,
+            };
+            cx.error(node, code::VALUE, message, help);
+        }
+    }
+    Encoding::Reported
+}
+
+fn check_encoding(cx: &mut Context<'_>, object: &Object<'_>, service: &Service) -> Encoding {
+    let own = object
+        .get("output_encoding")
+        .map_or(Encoding::Unset, |node| encoding(cx, node));
+    let effective = if own == Encoding::Unset {
+        service.encoding
+    } else {
+        own
+    };
+    if effective != Encoding::Unset {
+        return effective;
+    }
+    let message =
+        "without an `output_encoding` KrakenD decodes and encodes JSON, which is not built yet";
+    let span = object
+        .member("endpoint")
+        .map_or(object.head.clone(), |member| member.key_span.clone());
+    cx.diagnostics.push(
+        Diagnostic::error(code::NOT_BUILT, Some(span), message)
+            .label("this endpoint has none")
+            .help("set `\"output_encoding\": \"no-op\"` here or at the root to pass answers as they are"),
+    );
+    Encoding::Reported
+}
+
+fn only_backend<'d>(cx: &mut Context<'_>, object: &Object<'d>, no_op: bool) -> Option<&'d Node> {
+    let help =
+        "add `\"backend\": [{ \"host\": [\"http://name:port\"], \"url_pattern\": \"/path\" }]`";
+    let Some(node) = object.get("backend") else {
+        object.missing(cx, "backend", "an endpoint", help);
+        return None;
+    };
+    let entries = cx.list(node)?;
+    match entries {
+        [] => {
+            cx.error(node, code::BACKENDS, "an endpoint needs a backend", help);
+            None
+        }
+        [only] => Some(only),
+        [_, second, ..] if no_op => {
+            let message = "can not use NoOp encoding with more than one backends connected to the same endpoint";
+            let help = "keep one backend, or write one endpoint for each";
+            cx.error(second, code::BACKENDS, message, help);
+            None
+        }
+        [_, second, ..] => {
+            let help = "write one endpoint for each backend";
+            cx.error(
+                second,
+                code::BACKENDS,
+                "merging the answers of several backends is not built yet",
+                help,
+            );
+            None
+        }
+    }
+}
+
+/// The client's `Authorization` never passes a backend that carries a token there; whoever lists it expects something else.
+fn warn_authorization(
+    cx: &mut Context<'_>,
+    object: &Object<'_>,
+    input_headers: &AllowList<HeaderName>,
+    backend: &Backend,
+) {
+    let replaced = backend
+        .token
+        .as_ref()
+        .is_some_and(|token| token.header == header::AUTHORIZATION);
+    let listed =
+        matches!(input_headers, AllowList::Only(names) if names.contains(&header::AUTHORIZATION));
+    if let (true, true, Some(node)) = (replaced, listed, object.get("input_headers")) {
+        let items = cx.strings(node).unwrap_or_default();
+        let item = items
+            .iter()
+            .find(|(text, _)| text.eq_ignore_ascii_case("authorization"));
+        let place = item.map_or(node, |(_, item)| item);
+        let message = "the client's `Authorization` never goes on: `auth/client-credentials` puts its token there";
+        cx.warning(
+            place,
+            code::REPLACED_HEADER,
+            message,
+            "remove it from `input_headers`",
+        );
+    }
+}

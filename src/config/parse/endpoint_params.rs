@@ -1,0 +1,107 @@
+//! `endpoint_params` of `auth/client-credentials`: further parameters of the token request.
+
+use super::super::code;
+use super::super::document::{Member, Node, Value};
+use super::super::keys;
+use super::super::read::{Context, Object};
+use crate::base::Secret;
+use std::collections::BTreeMap;
+
+/// The parameters, sorted by name.
+#[derive(Default)]
+pub(super) struct Params(pub BTreeMap<String, Vec<Secret>>);
+
+impl Params {
+    /// Reads the object and compares it with what the other keys say.
+    pub fn read(cx: &mut Context<'_>, object: &Object<'_>, has_scopes: bool) -> Self {
+        let mut params = Self::default();
+        let Some(node) = object.get("endpoint_params") else {
+            return params;
+        };
+        for member in cx.members(node).unwrap_or_default() {
+            // KrakenD's schema calls these comments; a parameter of that name would be sent by KrakenD all the same.
+            if !keys::is_comment(&member.key) && member.value.value != Value::Null {
+                params.add(cx, member, has_scopes);
+            }
+        }
+        params
+    }
+
+    fn add(&mut self, cx: &mut Context<'_>, member: &Member, has_scopes: bool) {
+        let Some(values) = values(cx, &member.value) else {
+            return;
+        };
+        match member.key.as_str() {
+            "grant_type" => check_grant(cx, &member.value, &values),
+            "scope" if has_scopes => {
+                let message = "the scopes are written twice: in `scopes` and in `endpoint_params`";
+                cx.error(
+                    &member.value,
+                    code::ENDPOINT_PARAMS,
+                    message,
+                    "keep `scopes`",
+                );
+            }
+            name @ ("client_id" | "client_secret") if !single(&values) => {
+                let message =
+                    format!("`{name}` in `endpoint_params` must be one text that is not empty");
+                cx.error(
+                    &member.value,
+                    code::EMPTY_CREDENTIAL,
+                    message,
+                    "give its value",
+                );
+            }
+            name => {
+                self.0.insert(name.to_owned(), values);
+            }
+        }
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The first value of a parameter.
+    pub fn first(&self, name: &str) -> Option<String> {
+        self.0
+            .get(name)
+            .and_then(|values| values.first())
+            .map(|value| value.expose().to_owned())
+    }
+
+    /// Takes a parameter out.
+    pub fn remove(&mut self, name: &str) -> Option<String> {
+        let first = self.first(name);
+        self.0.remove(name);
+        first
+    }
+}
+
+fn values(cx: &mut Context<'_>, node: &Node) -> Option<Vec<Secret>> {
+    match &node.value {
+        Value::Array(items) => items.iter().map(|item| value(cx, item)).collect(),
+        _ => value(cx, node).map(|value| vec![value]),
+    }
+}
+
+fn value(cx: &mut Context<'_>, node: &Node) -> Option<Secret> {
+    match &node.value {
+        Value::Bool(value) => Some(Secret::new(value.to_string())),
+        _ => cx.string(node).map(Secret::new),
+    }
+}
+
+fn single(values: &[Secret]) -> bool {
+    matches!(values, [value] if !value.expose().trim().is_empty())
+}
+
+/// It says what the token request says anyway, or asks for another grant under this name.
+fn check_grant(cx: &mut Context<'_>, node: &Node, values: &[Secret]) {
+    if !matches!(values, [grant] if grant.expose() == "client_credentials") {
+        let message =
+            "the `grant_type` of `auth/client-credentials` is always `client_credentials`";
+        let help = "remove it; the password grant must not be used (RFC 9700, section 2.4)";
+        cx.error(node, code::ENDPOINT_PARAMS, message, help);
+    }
+}

@@ -1,0 +1,163 @@
+//! The root of the file: the service and its defaults.
+
+use super::super::code;
+use super::super::conflicts;
+use super::super::diagnostic::Diagnostic;
+use super::super::document::{Node, Value};
+use super::super::keys::{self, Level};
+use super::super::model::{Endpoint, Model, Router};
+use super::super::read::{Context, Object, quoted};
+use super::endpoint::{self, Encoding, Service};
+use super::host::hosts;
+use super::namespaces::{Namespaces, may_be_allowed};
+use super::{admin, router};
+use std::net::IpAddr;
+use std::time::Duration;
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
+const DEFAULT_SHUTDOWN: Duration = Duration::from_secs(30);
+const DEFAULT_PORT: u16 = 8080;
+
+/// Reads the whole file.
+pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<Model> {
+    let root = Object::open(cx, document, Level::Root)?;
+    version(cx, &root);
+    let service = Service {
+        timeout: root.duration(cx, "timeout").unwrap_or(DEFAULT_TIMEOUT),
+        hosts: root
+            .get("host")
+            .filter(|node| !is_empty(node))
+            .map(|node| hosts(cx, node)),
+        encoding: root
+            .get("output_encoding")
+            .map_or(Encoding::Unset, |node| endpoint::encoding(cx, node)),
+    };
+    root.duration(cx, "cache_ttl");
+    let namespaces = Namespaces::open(cx, root.get("extra_config"), Level::Root);
+    let settings = router::router(cx, namespaces.get("router"));
+    let endpoints = endpoints(cx, &root, &service, &settings);
+    Some(Model {
+        name: root.string(cx, "name").map(str::to_owned),
+        listen_ip: root.get("listen_ip").and_then(|node| listen_ip(cx, node)),
+        port: port(cx, &root),
+        max_shutdown_wait_time: root
+            .duration(cx, "max_shutdown_wait_time")
+            .unwrap_or(DEFAULT_SHUTDOWN),
+        debug_endpoint: root.boolean(cx, "debug_endpoint") || cx.options.debug,
+        echo_endpoint: root.boolean(cx, "echo_endpoint"),
+        admin: admin::admin(cx, namespaces.get("admin")),
+        router: settings,
+        endpoints,
+    })
+}
+
+fn endpoints(
+    cx: &mut Context<'_>,
+    root: &Object<'_>,
+    service: &Service,
+    settings: &Router,
+) -> Vec<Endpoint> {
+    let nodes = root
+        .get("endpoints")
+        .and_then(|node| cx.list(node))
+        .unwrap_or_default();
+    let entries: Vec<_> = nodes
+        .iter()
+        .map(|node| endpoint::endpoint(cx, node, service))
+        .collect();
+    let routes: Vec<_> = entries
+        .iter()
+        .filter_map(|entry| entry.route.as_ref())
+        .collect();
+    conflicts::report(cx, &routes, settings);
+    entries
+        .into_iter()
+        .filter_map(|entry| entry.endpoint)
+        .collect()
+}
+
+/// Reports namespaces the command line may not let pass: the service would run without its protection.
+pub(in super::super) fn check_options(cx: &mut Context<'_>) {
+    for written in &cx.options.allow_unsupported {
+        let name = keys::modern_name(written).unwrap_or(written);
+        if !may_be_allowed(name) {
+            let message = format!("`--allow-unsupported {written}` is refused");
+            let help = "a service must not start without the authentication or protection its file asks for";
+            cx.diagnostics
+                .push(Diagnostic::error(code::OPTION, None, message).help(help));
+        }
+    }
+}
+
+fn version(cx: &mut Context<'_>, root: &Object<'_>) {
+    let Some(node) = root.get("version") else {
+        let message = "unsupported version: 0 (want: 3)";
+        let problem = Diagnostic::error(code::VERSION, Some(root.head.clone()), message);
+        cx.diagnostics.push(
+            problem
+                .label("there is no `version`")
+                .help("add `\"version\": 3`"),
+        );
+        return;
+    };
+    let Some(version) = cx.integer::<u64>(node, "the number 3") else {
+        return;
+    };
+    if version != 3 {
+        let help = match version {
+            2 => {
+                "migrate the file with KrakenD's `krakend-config-migrator`, then write `\"version\": 3`"
+            }
+            _ => "write `\"version\": 3`",
+        };
+        cx.error(
+            node,
+            code::VERSION,
+            format!("unsupported version: {version} (want: 3)"),
+            help,
+        );
+    }
+}
+
+fn port(cx: &mut Context<'_>, root: &Object<'_>) -> u16 {
+    let expected = "a port from 0 to 65535";
+    let Some(node) = root.get("port") else {
+        return cx.options.port.unwrap_or(DEFAULT_PORT);
+    };
+    let kubernetes = matches!(&node.value, Value::String(text) if text.starts_with("tcp://"));
+    if kubernetes && node.place().is_none() {
+        // A Kubernetes service named `krakend` puts its address into every container's environment under this name.
+        let help = "Kubernetes sets it for a service named `krakend`: set `enableServiceLinks: false` for the pod";
+        cx.error(
+            node,
+            code::VALUE,
+            format!("expected {expected}, found an address"),
+            help,
+        );
+    } else if let Some(port) = cx.integer(node, expected) {
+        return cx.options.port.unwrap_or(port);
+    }
+    DEFAULT_PORT
+}
+
+fn is_empty(node: &Node) -> bool {
+    matches!(&node.value, Value::Array(items) if items.is_empty())
+}
+
+fn listen_ip(cx: &mut Context<'_>, node: &Node) -> Option<IpAddr> {
+    let text = cx.string(node)?;
+    if text.is_empty() {
+        return None;
+    }
+    let address = text.parse().ok();
+    if address.is_none() {
+        let message = format!("invalid ip address {}", quoted(node));
+        cx.error(
+            node,
+            code::VALUE,
+            message,
+            "write an address such as `127.0.0.1` or `::1`; a name is not enough",
+        );
+    }
+    address
+}

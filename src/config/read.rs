@@ -1,0 +1,242 @@
+//! Reading values of a [`Document`](super::document), as loosely as KrakenD takes their types. Every problem is gathered; a
+//! value that cannot be used is `None`.
+
+mod object;
+
+pub(super) use object::Object;
+
+use super::Options;
+use super::code::{self, Code};
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::document::{Member, Node, Origin, Value};
+use crate::base::duration;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What every reading function needs.
+pub(super) struct Context<'a> {
+    /// Problems so far.
+    pub diagnostics: Diagnostics,
+    /// What the command line asks for.
+    pub options: &'a Options,
+}
+
+impl Context<'_> {
+    /// Reports a problem at a value. One from an environment variable has no place in the file: its name is told instead.
+    pub fn report(&mut self, node: &Node, mut problem: Diagnostic) {
+        if node.origin == Origin::Unfilled {
+            return;
+        }
+        if let Origin::Variable(name) = &node.origin {
+            problem.code = if problem.code.starts_with('E') {
+                code::OVERRIDE
+            } else {
+                problem.code
+            };
+            problem.message = format!("the environment variable `{name}`: {}", problem.message);
+        }
+        problem.span = node.place();
+        self.diagnostics.push(problem);
+    }
+
+    /// Reports a problem at a key.
+    pub fn report_key(&mut self, member: &Member, mut problem: Diagnostic) {
+        if member.value.place().is_none() {
+            return self.report(&member.value, problem);
+        }
+        problem.span = Some(member.key_span.clone());
+        self.diagnostics.push(problem);
+    }
+
+    /// An error at a value.
+    pub fn error(
+        &mut self,
+        node: &Node,
+        code: Code,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.report(node, Diagnostic::error(code, None, message).help(help));
+    }
+
+    /// A warning at a value.
+    pub fn warning(
+        &mut self,
+        node: &Node,
+        code: Code,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.report(node, Diagnostic::warning(code, None, message).help(help));
+    }
+
+    fn wrong_type(&mut self, node: &Node, expected: &str) {
+        let message = format!("expected {expected}, found {}", found(node));
+        self.report(
+            node,
+            Diagnostic::error(code::TYPE, None, message).label(format!("expected {expected}")),
+        );
+    }
+
+    /// A string; a number counts by its digits.
+    pub fn string<'d>(&mut self, node: &'d Node) -> Option<&'d str> {
+        match &node.value {
+            Value::String(text) | Value::Number(text) => Some(text),
+            _ => {
+                self.wrong_type(node, "a string");
+                None
+            }
+        }
+    }
+
+    /// A boolean, or `"true"` or `"false"`.
+    pub fn boolean(&mut self, node: &Node) -> Option<bool> {
+        match &node.value {
+            Value::Bool(value) => return Some(*value),
+            Value::String(text) if text.eq_ignore_ascii_case("true") || text == "1" => {
+                return Some(true);
+            }
+            Value::String(text) if text.eq_ignore_ascii_case("false") || text == "0" => {
+                return Some(false);
+            }
+            _ => {}
+        }
+        self.wrong_type(node, "a boolean");
+        None
+    }
+
+    /// A whole number, or a string of its digits.
+    pub fn integer<T: FromStr>(&mut self, node: &Node, expected: &str) -> Option<T> {
+        let (Value::Number(text) | Value::String(text)) = &node.value else {
+            self.wrong_type(node, expected);
+            return None;
+        };
+        let value = text.trim().parse().ok();
+        if value.is_none() {
+            let message = format!("expected {expected}, found {}", quoted(node));
+            self.report(
+                node,
+                Diagnostic::error(code::TYPE, None, message).label(format!("expected {expected}")),
+            );
+        }
+        value
+    }
+
+    /// A duration; a bare number counts nanoseconds, as KrakenD's.
+    pub fn duration(&mut self, node: &Node) -> Option<Duration> {
+        match &node.value {
+            Value::String(text) => match duration::parse(text.trim()) {
+                Ok(duration) => Some(duration),
+                Err(problem) => {
+                    let message = format!("{} is not a duration: {problem}", quoted(node));
+                    self.error(
+                        node,
+                        code::DURATION,
+                        message,
+                        "write it like `300ms`, `2s` or `1h30m`",
+                    );
+                    None
+                }
+            },
+            Value::Number(text) => self.nanoseconds(node, text),
+            _ => {
+                self.wrong_type(node, "a duration such as `2s`");
+                None
+            }
+        }
+    }
+
+    fn nanoseconds(&mut self, node: &Node, text: &str) -> Option<Duration> {
+        let Some(nanos) = text
+            .parse::<i64>()
+            .ok()
+            .and_then(|nanos| u64::try_from(nanos).ok())
+        else {
+            let message = format!("{} is not a duration", quoted(node));
+            self.error(
+                node,
+                code::DURATION,
+                message,
+                "write it like `300ms`, `2s` or `1h30m`",
+            );
+            return None;
+        };
+        if nanos != 0 {
+            let message = format!("a duration without unit counts nanoseconds: this is {nanos}ns");
+            self.warning(
+                node,
+                code::NANOSECONDS,
+                message,
+                format!("write `{nanos}ns`, or the unit that is meant"),
+            );
+        }
+        Some(Duration::from_nanos(nanos))
+    }
+
+    /// A list of strings with their places; one string counts as a list of it. Items of another type are reported and left out.
+    pub fn strings<'d>(&mut self, node: &'d Node) -> Option<Vec<(&'d str, &'d Node)>> {
+        match &node.value {
+            Value::Array(items) => Some(
+                items
+                    .iter()
+                    .filter_map(|item| self.string(item).map(|text| (text, item)))
+                    .collect(),
+            ),
+            Value::String(text) => Some(vec![(text, node)]),
+            _ => {
+                self.wrong_type(node, "a list of strings");
+                None
+            }
+        }
+    }
+
+    /// A list; a single object counts as a list of it.
+    pub fn list<'d>(&mut self, node: &'d Node) -> Option<&'d [Node]> {
+        match &node.value {
+            Value::Array(items) => Some(items),
+            Value::Object(_) => Some(std::slice::from_ref(node)),
+            _ => {
+                self.wrong_type(node, "a list");
+                None
+            }
+        }
+    }
+
+    /// An object's members as they are.
+    pub fn members<'d>(&mut self, node: &'d Node) -> Option<&'d [Member]> {
+        if let Value::Object(members) = &node.value {
+            return Some(members);
+        }
+        self.wrong_type(node, "an object");
+        None
+    }
+}
+
+/// What stands in the text, in backticks and cut to a length people read. Never what a `${…}` was filled with.
+pub(super) fn quoted(node: &Node) -> String {
+    let text = match (&node.origin, &node.value) {
+        (Origin::Variable(_) | Origin::Unfilled, _) => return "its value".to_owned(),
+        (Origin::Interpolated(written), _) => written,
+        (Origin::Text, Value::String(text) | Value::Number(text)) => text,
+        _ => return node.kind().to_owned(),
+    };
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("`{}…`", text.get(..end).unwrap_or_default()),
+        None => format!("`{text}`"),
+    }
+}
+
+/// A part of a value in backticks; the whole as written when the part may come from a `${…}`.
+pub(super) fn quoted_part(node: &Node, part: &str) -> String {
+    match node.origin {
+        Origin::Text => format!("`{part}`"),
+        _ => quoted(node),
+    }
+}
+
+fn found(node: &Node) -> &'static str {
+    match &node.value {
+        Value::String(text) if text.is_empty() => "an empty string",
+        _ => node.kind(),
+    }
+}

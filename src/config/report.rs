@@ -1,0 +1,314 @@
+//! What was found in one configuration: for people, in rustc's form, and for programs, as JSON.
+
+use super::diagnostic::{Diagnostic, Severity, Span, floor_boundary};
+use annotate_snippets::{
+    Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str,
+};
+use serde_json::json;
+
+/// A line of more bytes is shown in part.
+const LONG_LINE: usize = 400;
+
+/// How many bytes of a long line are shown on either side of a problem.
+const AROUND: usize = 60;
+
+/// Every problem of one configuration file. It holds a copy of the text in which secrets are masked.
+#[derive(Debug, Clone)]
+pub struct Report {
+    file: String,
+    text: String,
+    /// Where each line starts.
+    lines: Vec<usize>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Report {
+    pub(super) fn new(file: &str, masked: String, diagnostics: Vec<Diagnostic>) -> Self {
+        let after = masked.match_indices('\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(after).collect();
+        Self {
+            file: file.to_owned(),
+            text: masked,
+            lines,
+            diagnostics,
+        }
+    }
+
+    /// The problems, in the order of the file.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// How many errors there are.
+    pub fn errors(&self) -> usize {
+        self.count(Severity::Error)
+    }
+
+    /// How many warnings there are.
+    pub fn warnings(&self) -> usize {
+        self.count(Severity::Warning)
+    }
+
+    /// Whether the configuration runs.
+    pub fn is_ok(&self) -> bool {
+        self.errors() == 0
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.diagnostics
+            .iter()
+            .filter(|d| d.severity == severity)
+            .count()
+    }
+
+    /// For people: each problem with its line, and a last line that counts them. Empty when there is none.
+    pub fn render(&self, color: bool) -> String {
+        let renderer = if color {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
+        let mut out = String::new();
+        for diagnostic in &self.diagnostics {
+            let drawn = renderer.render(&[self.group(diagnostic)]);
+            let place = diagnostic.span.as_ref().map(|span| self.place(span));
+            out.push_str(&match place {
+                Some(place) => self.with_column(drawn, &place),
+                None => drawn,
+            });
+            out.push_str("\n\n");
+        }
+        if let Some(closing) = self.closing() {
+            out.push_str(&renderer.render(&[Group::with_title(closing)]));
+            out.push('\n');
+        }
+        out
+    }
+
+    /// For programs: a list of objects. `line`, `column` and `length` count characters from 1; without a place they are `null`.
+    pub fn to_json(&self) -> String {
+        let list: Vec<_> = self
+            .diagnostics
+            .iter()
+            .map(|diagnostic| self.object(diagnostic))
+            .collect();
+        format!("{:#}", serde_json::Value::Array(list))
+    }
+
+    fn object(&self, diagnostic: &Diagnostic) -> serde_json::Value {
+        let place = diagnostic.span.as_ref().map(|span| self.place(span));
+        json!({
+            "severity": if diagnostic.severity == Severity::Error { "error" } else { "warning" },
+            "code": diagnostic.code,
+            "message": diagnostic.message,
+            "file": self.file,
+            "line": place.map(|place| place.line),
+            "column": place.map(|place| place.column),
+            "length": place.map(|place| place.length),
+            "label": diagnostic.label,
+            "help": diagnostic.help,
+        })
+    }
+
+    fn group<'a>(&'a self, diagnostic: &'a Diagnostic) -> Group<'a> {
+        let level = match diagnostic.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let group = Group::with_title(
+            level
+                .primary_title(&*diagnostic.message)
+                .id(diagnostic.code),
+        );
+        let group = match &diagnostic.span {
+            Some(span) => group.element(self.snippet(&self.place(span), &diagnostic.label)),
+            None => group.element(Origin::path(&*self.file)),
+        };
+        match diagnostic.help.as_str() {
+            "" => group,
+            help => group.element(Level::HELP.message(normalize_untrusted_str(help))),
+        }
+    }
+
+    /// Only the line of the problem is handed over, and of a very long line only what is around it: the renderer lays out
+    /// all it is given, for each problem anew.
+    fn snippet<'a>(&'a self, place: &Place, label: &'a str) -> Snippet<'a, Annotation<'a>> {
+        let window = self.window(place);
+        let span = place.start - window.start..place.end.min(window.end) - window.start;
+        let label = (!label.is_empty()).then_some(label);
+        Snippet::source(self.text.get(window).unwrap_or_default())
+            .path(&*self.file)
+            .line_start(place.line)
+            .annotation(AnnotationKind::Primary.span(span).label(label))
+    }
+
+    fn window(&self, place: &Place) -> Span {
+        if place.line_end - place.line_start <= LONG_LINE {
+            return place.line_start..place.line_end;
+        }
+        let from = floor_boundary(&self.text, place.start.saturating_sub(AROUND));
+        let to = floor_boundary(&self.text, place.start.saturating_add(AROUND));
+        from.max(place.line_start)..to.min(place.line_end)
+    }
+
+    /// The renderer counts columns from where the window starts; what it printed is put right.
+    fn with_column(&self, rendered: String, place: &Place) -> String {
+        let window = self.window(place);
+        if window.start == place.line_start {
+            return rendered;
+        }
+        let shown = self
+            .text
+            .get(window.start..place.start)
+            .map_or(0, |part| part.chars().count())
+            + 1;
+        let origin = |column: usize| format!("{}:{}:{column}", self.file, place.line);
+        rendered.replacen(&origin(shown), &origin(place.column), 1)
+    }
+
+    fn place(&self, span: &Span) -> Place {
+        let text = &self.text;
+        let start = floor_boundary(text, span.start);
+        let line = self.lines.partition_point(|line| *line <= start);
+        let line_start = line
+            .checked_sub(1)
+            .and_then(|index| self.lines.get(index))
+            .copied()
+            .unwrap_or(0);
+        let next = self.lines.get(line).copied().unwrap_or(text.len());
+        let written = text.get(line_start..next).unwrap_or_default();
+        let line_end = line_start + written.trim_end_matches(['\n', '\r']).len();
+        // A place at the very end of a line is shown behind its last character.
+        let start = start.min(line_end);
+        let end = floor_boundary(text, span.end).clamp(start, line_end);
+        Place {
+            line,
+            column: text
+                .get(line_start..start)
+                .map_or(0, |part| part.chars().count())
+                + 1,
+            length: text.get(start..end).map_or(0, |part| part.chars().count()),
+            line_start,
+            line_end,
+            start,
+            end,
+        }
+    }
+
+    fn closing(&self) -> Option<annotate_snippets::Title<'static>> {
+        let count = |n: usize, word: &str| match n {
+            0 => None,
+            1 => Some(format!("1 {word}")),
+            n => Some(format!("{n} {word}s")),
+        };
+        let counts: Vec<_> = [
+            count(self.errors(), "error"),
+            count(self.warnings(), "warning"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let level = if self.is_ok() {
+            Level::WARNING
+        } else {
+            Level::ERROR
+        };
+        let text = format!("`{}`: {}", self.file, counts.join(", "));
+        (!counts.is_empty()).then(|| level.primary_title(text))
+    }
+}
+
+/// A span in lines and characters.
+#[derive(Clone, Copy)]
+struct Place {
+    line: usize,
+    column: usize,
+    length: usize,
+    line_start: usize,
+    line_end: usize,
+    start: usize,
+    end: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(text: &str, span: Option<Span>) -> Report {
+        let diagnostic = Diagnostic::error("E009", span, "`x` is wrong")
+            .label("here")
+            .help("write `y`");
+        Report::new("a.json", text.to_owned(), vec![diagnostic])
+    }
+
+    #[test]
+    fn a_problem_is_drawn_as_rustc_does() {
+        let rendered = report("{\n  \"é\": \"x\"\n}\n", Some(10..13)).render(false);
+        let expected = "\
+error[E009]: `x` is wrong
+ --> a.json:2:8
+  |
+2 |   \"é\": \"x\"
+  |        ^^^ here
+  |
+  = help: write `y`
+
+error: `a.json`: 1 error
+";
+        assert_eq!(rendered, expected);
+    }
+
+    #[test]
+    fn a_problem_without_a_place_names_the_file() {
+        let rendered = report("", None).render(false);
+        assert_eq!(
+            rendered,
+            "error[E009]: `x` is wrong\n--> a.json\n = help: write `y`\n\nerror: `a.json`: 1 error\n"
+        );
+    }
+
+    #[test]
+    fn a_very_long_line_is_cut_around_the_problem() {
+        let text = format!(
+            "{{{}\"x\"{}}}",
+            "\"a\":1,".repeat(5_000),
+            ",\"b\":2".repeat(5_000)
+        );
+        let at = text.find("\"x\"").unwrap();
+        let rendered = report(&text, Some(at..at + 3)).render(false);
+        assert!(rendered.len() < 2_000, "{}", rendered.len());
+        assert!(
+            rendered.contains(&format!("a.json:1:{}", at + 1)),
+            "{rendered}"
+        );
+        assert!(
+            rendered.contains("\"x\"") && rendered.contains("^^^ here"),
+            "{rendered}"
+        );
+    }
+
+    #[test]
+    fn spans_beyond_the_text_do_no_harm() {
+        for span in [0..0, 5..900, 900..1000, 2..3] {
+            let report = report("é\r\nab", Some(span));
+            assert!(report.render(true).contains("E009"));
+            assert!(report.to_json().contains("\"line\": "));
+        }
+        assert!(
+            Report::new("a", String::new(), Vec::new())
+                .render(false)
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn json_counts_characters() {
+        let json: serde_json::Value =
+            serde_json::from_str(&report("{\n  \"é\": \"x\"\n}\n", Some(10..13)).to_json())
+                .unwrap();
+        assert_eq!(json[0]["line"], 2);
+        assert_eq!(json[0]["column"], 8);
+        assert_eq!(json[0]["length"], 3);
+        assert_eq!(json[0]["severity"], "error");
+    }
+}
