@@ -71,7 +71,9 @@ fn routing(criterion: &mut Criterion) {
         };
         criterion.bench_function(&format!("route and target, {count} endpoints"), |bencher| {
             bencher.iter(|| {
-                let Ingress::Endpoint(plan, params) = ingress(&snapshot, black_box(&view)) else { panic!("no endpoint") };
+                let Ingress::Endpoint(plan, params) = ingress(&snapshot, black_box(&view)) else {
+                    panic!("no endpoint")
+                };
                 let mut target = TargetBuffer::new();
                 plan.target.write(view.path, &params, view.query, &mut target);
                 target.len()

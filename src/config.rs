@@ -81,19 +81,11 @@ pub fn load(path: &Path, options: &Options, environment: &dyn Environment) -> Lo
     let name = path.display().to_string();
     match read_file(path) {
         Ok((format, text)) => {
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            let sources = Sources {
-                environment,
-                folder: folder.unwrap_or(Path::new(".")),
-            };
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let sources = Sources { environment, folder: folder.unwrap_or(Path::new(".")) };
             load_from(&name, format, &text, options, &sources)
         }
-        Err(problem) => Loaded {
-            model: None,
-            report: Report::new(&name, String::new(), vec![problem]),
-        },
+        Err(problem) => Loaded { model: None, report: Report::new(&name, String::new(), vec![problem]) },
     }
 }
 
@@ -105,29 +97,11 @@ pub fn load_text(
     options: &Options,
     environment: &dyn Environment,
 ) -> Loaded {
-    load_from(
-        name,
-        format,
-        text.as_ref(),
-        options,
-        &Sources {
-            environment,
-            folder: Path::new("."),
-        },
-    )
+    load_from(name, format, text.as_ref(), options, &Sources { environment, folder: Path::new(".") })
 }
 
-fn load_from(
-    name: &str,
-    format: Format,
-    text: &str,
-    options: &Options,
-    sources: &Sources<'_>,
-) -> Loaded {
-    let mut cx = Context {
-        diagnostics: Diagnostics::new(text),
-        options,
-    };
+fn load_from(name: &str, format: Format, text: &str, options: &Options, sources: &Sources<'_>) -> Loaded {
+    let mut cx = Context { diagnostics: Diagnostics::new(text), options };
     parse::check_options(&mut cx);
     let document = document::parse(text, format, &mut cx.diagnostics);
     let masked = mask::mask(text, document.as_ref());
@@ -143,26 +117,14 @@ fn load_from(
         }
     }
     let report = Report::new(name, masked, diagnostics);
-    Loaded {
-        model: model.filter(|_| report.is_ok()),
-        report,
-    }
+    Loaded { model: model.filter(|_| report.is_ok()), report }
 }
 
 fn read_file(path: &Path) -> Result<(Format, String), Diagnostic> {
     let unreadable = |why: &str, help: &str| {
-        Diagnostic::error(
-            code::UNREADABLE,
-            None,
-            format!("the file cannot be read: {why}"),
-        )
-        .help(help)
+        Diagnostic::error(code::UNREADABLE, None, format!("the file cannot be read: {why}")).help(help)
     };
-    let extension = path
-        .extension()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let format = match extension.as_str() {
         "json" => Format::Json,
         "yaml" | "yml" => Format::Yaml,
@@ -172,27 +134,19 @@ fn read_file(path: &Path) -> Result<(Format, String), Diagnostic> {
             return Err(Diagnostic::error(code::FORMAT, None, message).help(help));
         }
     };
-    let metadata =
-        std::fs::metadata(path).map_err(|error| unreadable(&interpolate::reason(&error), ""))?;
+    let metadata = std::fs::metadata(path).map_err(|error| unreadable(&interpolate::reason(&error), ""))?;
     if metadata.is_dir() {
         return Err(unreadable("it is a directory", "name a file"));
     }
     if metadata.len() > MAX_SIZE {
-        return Err(unreadable(
-            "it is larger than 16 MiB",
-            "is it the right file?",
-        ));
+        return Err(unreadable("it is larger than 16 MiB", "is it the right file?"));
     }
-    let bytes =
-        std::fs::read(path).map_err(|error| unreadable(&interpolate::reason(&error), ""))?;
+    let bytes = std::fs::read(path).map_err(|error| unreadable(&interpolate::reason(&error), ""))?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok((format, text)),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
-            Err(unreadable(
-                &format!("byte {} is not UTF-8", at + 1),
-                "save it as UTF-8",
-            ))
+            Err(unreadable(&format!("byte {} is not UTF-8", at + 1), "save it as UTF-8"))
         }
     }
 }

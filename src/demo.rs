@@ -11,7 +11,7 @@ use crate::config::Environment;
 use crate::server::Gateway;
 use crate::server::listen::{self, ListenError};
 use api::Api;
-use authorization_server::AuthorizationServer;
+use authorization_server::{AuthorizationServer, TokenEndpoint};
 use pingora::apps::http_app::HttpServer;
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -47,7 +47,8 @@ impl Demo {
         let anywhere = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
         let listeners = [listen::on(anywhere)?, listen::on(anywhere)?];
         let [authorization_server, api] = &listeners;
-        let address = |listener: &TcpListener| listener.local_addr().map_err(|source| ListenError::new(anywhere, source));
+        let address =
+            |listener: &TcpListener| listener.local_addr().map_err(|source| ListenError::new(anywhere, source));
         Ok(Self {
             authorization_server: address(authorization_server)?,
             api: address(api)?,
@@ -71,7 +72,12 @@ impl Demo {
     pub fn join(self, gateway: &mut Gateway) {
         let [authorization_server, api] = self.listeners;
         let protected = Api { server: self.server.clone() };
-        gateway.also_serve("demo authorization server", HttpServer::new_app(self.server), authorization_server, self.authorization_server);
+        gateway.also_serve(
+            "demo authorization server",
+            HttpServer::new_app(TokenEndpoint(self.server)),
+            authorization_server,
+            self.authorization_server,
+        );
         gateway.also_serve("demo API", HttpServer::new_app(protected), api, self.api);
     }
 }

@@ -1,5 +1,7 @@
 //! porteur, an edge proxy that carries the OAuth 2.0 token for every upstream request.
 
+#![forbid(unsafe_code)]
+
 pub mod base;
 pub mod cli;
 pub mod config;

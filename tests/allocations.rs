@@ -1,6 +1,8 @@
 //! What a request costs in heap allocations: looking up a token and putting it into a request costs none, and neither do
 //! finding the endpoint and forming the upstream target.
 
+#![allow(unsafe_code, reason = "an allocator that counts can only be written so")]
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Version, header};
 use pingora::http::RequestHeader;

@@ -46,11 +46,7 @@ pub fn parse(text: &str) -> Result<Duration, ParseDurationError> {
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     if rest.is_empty() {
-        return Err(if text.is_empty() {
-            ParseDurationError::Empty
-        } else {
-            ParseDurationError::Malformed
-        });
+        return Err(if text.is_empty() { ParseDurationError::Empty } else { ParseDurationError::Malformed });
     }
     let mut nanos = 0_u128;
     if rest != "0" {
@@ -89,9 +85,7 @@ fn term(text: &str) -> Result<(u128, &str), ParseDurationError> {
     if whole.is_empty() && fraction.is_empty() {
         return Err(ParseDurationError::Malformed);
     }
-    let end = rest
-        .find(|c: char| c.is_ascii_digit() || c == '.')
-        .unwrap_or(rest.len());
+    let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
     let (name, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
     if name.is_empty() {
         return Err(ParseDurationError::MissingUnit);
@@ -99,21 +93,13 @@ fn term(text: &str) -> Result<(u128, &str), ParseDurationError> {
     let Some((_, unit)) = NANOS.iter().find(|(unit, _)| *unit == name) else {
         return Err(ParseDurationError::UnknownUnit);
     };
-    let whole: u128 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().map_err(|_| ParseDurationError::TooLong)?
-    };
-    let nanos = whole
-        .checked_mul(*unit)
-        .ok_or(ParseDurationError::TooLong)?;
+    let whole: u128 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| ParseDurationError::TooLong)? };
+    let nanos = whole.checked_mul(*unit).ok_or(ParseDurationError::TooLong)?;
     Ok((nanos.saturating_add(part_of(fraction, *unit)), after))
 }
 
 fn digits(text: &str) -> (&str, &str) {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
@@ -189,10 +175,7 @@ mod tests {
             ("two seconds", ParseDurationError::Malformed),
             ("-1s", ParseDurationError::Negative),
             ("9999999999h", ParseDurationError::TooLong),
-            (
-                "99999999999999999999999999999999999999999s",
-                ParseDurationError::TooLong,
-            ),
+            ("99999999999999999999999999999999999999999s", ParseDurationError::TooLong),
         ] {
             assert_eq!(parse(text), Err(error), "{text}");
         }

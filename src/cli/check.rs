@@ -56,10 +56,7 @@ impl Check {
         };
         if self.format == Format::Text {
             let file = self.configuration.config.display();
-            print::line(format_args!(
-                "{file}: fine, {} endpoints, {credentials} credentials",
-                model.endpoints.len()
-            ));
+            print::line(format_args!("{file}: fine, {} endpoints, {credentials} credentials", model.endpoints.len()));
         }
         ExitCode::SUCCESS
     }

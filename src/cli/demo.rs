@@ -50,7 +50,8 @@ impl Demo {
 }
 
 fn guide(gateway: SocketAddr, authorization_server: SocketAddr, api: SocketAddr, admin: Option<SocketAddr>) -> String {
-    let admin = admin.map(|admin| format!("\n    admin                 http://{admin}/metrics  /readyz")).unwrap_or_default();
+    let admin =
+        admin.map(|admin| format!("\n    admin                 http://{admin}/metrics  /readyz")).unwrap_or_default();
     format!(
         "
 porteur demo: everything runs on this machine, with secrets made for this run.

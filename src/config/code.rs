@@ -60,10 +60,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for (code, meaning) in CODES {
             assert!(seen.insert(code), "{code} is taken twice");
-            assert!(
-                code.len() == 4 && (code.starts_with('E') || code.starts_with('W')),
-                "{code}"
-            );
+            assert!(code.len() == 4 && (code.starts_with('E') || code.starts_with('W')), "{code}");
             assert!(!meaning.is_empty());
         }
     }

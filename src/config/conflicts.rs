@@ -27,10 +27,8 @@ pub(super) fn report(cx: &mut Context<'_>, routes: &[&Route<'_>], settings: &Rou
         }
     }
     for route in routes.iter().filter(|route| hides_health(route, settings)) {
-        let message = format!(
-            "the endpoint {} is where the health endpoint is",
-            quoted_part(route.node, &route.path.text)
-        );
+        let message =
+            format!("the endpoint {} is where the health endpoint is", quoted_part(route.node, &route.path.text));
         let help = "choose another path, or set `health_path` or `disable_health` in `router`";
         cx.error(route.node, code::DUPLICATE_ROUTE, message, help);
     }
@@ -61,9 +59,7 @@ fn answers(methods: &Methods, method: Option<&Method>) -> bool {
 }
 
 fn hides_health(route: &Route<'_>, settings: &Router) -> bool {
-    !settings.disable_health
-        && route.path.kind == PathKind::Exact
-        && route.path.text == settings.health_path
+    !settings.disable_health && route.path.kind == PathKind::Exact && route.path.text == settings.health_path
 }
 
 /// What an endpoint contradicts.
@@ -79,41 +75,24 @@ enum Clash<'r> {
 impl Clash<'_> {
     fn report(&self, cx: &mut Context<'_>, route: &Route<'_>, method: Option<&Method>) {
         let (code, earlier, help) = match self {
-            Self::Duplicate(earlier) => (
-                code::DUPLICATE_ROUTE,
-                *earlier,
-                "remove one of the two, or give them different methods".to_owned(),
-            ),
+            Self::Duplicate(earlier) => {
+                (code::DUPLICATE_ROUTE, *earlier, "remove one of the two, or give them different methods".to_owned())
+            }
             Self::Name(earlier, name) => {
-                let help = format!(
-                    "use one name for the placeholder: {}",
-                    quoted_part(earlier, name)
-                );
+                let help = format!("use one name for the placeholder: {}", quoted_part(earlier, name));
                 (code::CONFLICTING_ROUTE, Some(*earlier), help)
             }
             Self::Wildcard(earlier) => {
-                let help =
-                    "a placeholder and a wildcard cannot stand at the same position".to_owned();
+                let help = "a placeholder and a wildcard cannot stand at the same position".to_owned();
                 (code::CONFLICTING_ROUTE, *earlier, help)
             }
         };
         let path = quoted_part(route.node, &route.path.text);
         let method = method.map_or("*", Method::as_str);
         let line = earlier.map(|node| cx.diagnostics.line_of(node.span.start));
-        let other = line.map_or("another".to_owned(), |line| {
-            format!("the one on line {line}")
-        });
-        let verb = if code == code::DUPLICATE_ROUTE {
-            "repeats"
-        } else {
-            "conflicts with"
-        };
-        cx.error(
-            route.node,
-            code,
-            format!("the endpoint {path} {verb} {other} for `{method}`"),
-            help,
-        );
+        let other = line.map_or("another".to_owned(), |line| format!("the one on line {line}"));
+        let verb = if code == code::DUPLICATE_ROUTE { "repeats" } else { "conflicts with" };
+        cx.error(route.node, code, format!("the endpoint {path} {verb} {other} for `{method}`"), help);
     }
 }
 

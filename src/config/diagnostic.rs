@@ -10,10 +10,7 @@ pub type Span = Range<usize>;
 
 /// The start of the character that this byte belongs to; the end of the text when it is beyond.
 pub(super) fn floor_boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len()))
-        .rev()
-        .find(|at| text.is_char_boundary(*at))
-        .unwrap_or(0)
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 /// How bad it is.
@@ -53,38 +50,20 @@ impl Diagnostic {
         Self::new(Severity::Warning, code, span, message)
     }
 
-    pub(super) fn new(
-        severity: Severity,
-        code: Code,
-        span: Option<Span>,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            severity,
-            code,
-            message: message.into(),
-            span,
-            label: String::new(),
-            help: String::new(),
-        }
+    pub(super) fn new(severity: Severity, code: Code, span: Option<Span>, message: impl Into<String>) -> Self {
+        Self { severity, code, message: message.into(), span, label: String::new(), help: String::new() }
     }
 
     /// Says what the underline means.
     #[must_use]
     pub(super) fn label(self, label: impl Into<String>) -> Self {
-        Self {
-            label: label.into(),
-            ..self
-        }
+        Self { label: label.into(), ..self }
     }
 
     /// Says what to do.
     #[must_use]
     pub(super) fn help(self, help: impl Into<String>) -> Self {
-        Self {
-            help: help.into(),
-            ..self
-        }
+        Self { help: help.into(), ..self }
     }
 }
 
@@ -100,10 +79,7 @@ impl Diagnostics {
     /// An empty list for a text.
     pub fn new(text: &str) -> Self {
         let line_starts = text.match_indices('\n').map(|(at, _)| at + 1).collect();
-        Self {
-            list: Vec::new(),
-            line_starts,
-        }
+        Self { list: Vec::new(), line_starts }
     }
 
     /// Adds a problem.
@@ -118,8 +94,7 @@ impl Diagnostics {
 
     /// The problems in the order of the file, those without a place first.
     pub fn into_sorted(mut self) -> Vec<Diagnostic> {
-        self.list
-            .sort_by_key(|d| d.span.as_ref().map(|span| span.start));
+        self.list.sort_by_key(|d| d.span.as_ref().map(|span| span.start));
         self.list
     }
 }

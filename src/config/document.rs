@@ -77,11 +77,7 @@ pub struct Member {
 impl Node {
     /// A value as it stands in the text.
     pub fn new(value: Value, span: Span) -> Self {
-        Self {
-            value,
-            span,
-            origin: Origin::Text,
-        }
+        Self { value, span, origin: Origin::Text }
     }
 
     /// The place, unless the value is not from the text.
@@ -137,19 +133,13 @@ fn syntax(format: &str, span: Option<Span>, message: &str) -> Diagnostic {
     if let Some(first) = message.get_mut(..1) {
         first.make_ascii_lowercase();
     }
-    Diagnostic::error(
-        code::SYNTAX,
-        span,
-        format!("this is not valid {format}: {message}"),
-    )
+    Diagnostic::error(code::SYNTAX, span, format!("this is not valid {format}: {message}"))
 }
 
 /// Keys that are the same up to their case: KrakenD matches them so, and which one would win is chance.
 fn report_duplicates(node: &Node, diagnostics: &mut Diagnostics) {
     match &node.value {
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| report_duplicates(item, diagnostics)),
+        Value::Array(items) => items.iter().for_each(|item| report_duplicates(item, diagnostics)),
         Value::Object(members) => {
             let mut seen: HashMap<String, &Member> = HashMap::new();
             for member in members {
@@ -173,15 +163,8 @@ fn report_duplicates(node: &Node, diagnostics: &mut Diagnostics) {
 
 fn duplicate(first: &Member, second: &Member, diagnostics: &Diagnostics) -> Diagnostic {
     let line = diagnostics.line_of(first.key_span.start);
-    let spelled = if first.key == second.key {
-        String::new()
-    } else {
-        format!(" as `{}`", first.key)
-    };
-    let message = format!(
-        "the key `{}` is written twice, first on line {line}{spelled}",
-        second.key
-    );
+    let spelled = if first.key == second.key { String::new() } else { format!(" as `{}`", first.key) };
+    let message = format!("the key `{}` is written twice, first on line {line}{spelled}", second.key);
     Diagnostic::error(code::DUPLICATE_KEY, Some(second.key_span.clone()), message)
         .label("written again here")
         .help("keep one of the two; keys are compared without regard to case")
@@ -199,42 +182,23 @@ mod tests {
 
     #[test]
     fn a_duplicate_key_points_at_the_second_one() {
-        for (text, format) in [
-            ("{\"a\": 1,\n \"A\": 2}", Format::Json),
-            ("a: 1\nA: 2\n", Format::Yaml),
-            ("a: 1\na: 2\n", Format::Yaml),
-        ] {
+        for (text, format) in
+            [("{\"a\": 1,\n \"A\": 2}", Format::Json), ("a: 1\nA: 2\n", Format::Yaml), ("a: 1\na: 2\n", Format::Yaml)]
+        {
             let (node, problems) = parsed(text, format);
             assert!(node.is_some());
-            let [problem] = problems.as_slice() else {
-                panic!("{problems:?}")
-            };
+            let [problem] = problems.as_slice() else { panic!("{problems:?}") };
             assert_eq!(problem.code, code::DUPLICATE_KEY);
-            assert!(
-                problem
-                    .span
-                    .as_ref()
-                    .is_some_and(|span| text[..span.start].contains('\n')),
-                "{text}"
-            );
+            assert!(problem.span.as_ref().is_some_and(|span| text[..span.start].contains('\n')), "{text}");
         }
     }
 
     #[test]
     fn a_byte_order_mark_moves_nothing() {
-        for (text, format) in [
-            ("\u{feff}{\"port\": 1}", Format::Json),
-            ("\u{feff}port: 1\n", Format::Yaml),
-        ] {
+        for (text, format) in [("\u{feff}{\"port\": 1}", Format::Json), ("\u{feff}port: 1\n", Format::Yaml)] {
             let (node, problems) = parsed(text, format);
             assert!(problems.is_empty(), "{problems:?}");
-            let Some(Node {
-                value: Value::Object(members),
-                ..
-            }) = node
-            else {
-                panic!("no object")
-            };
+            let Some(Node { value: Value::Object(members), .. }) = node else { panic!("no object") };
             assert_eq!(text[members[0].value.span.clone()], *"1");
             assert_eq!(members[0].value.value, Value::Number("1".into()));
         }
@@ -244,10 +208,7 @@ mod tests {
     fn endless_nesting_ends() {
         for (text, format) in [
             ("[".repeat(100_000), Format::Json),
-            (
-                format!("{}{}", "[".repeat(100), "]".repeat(100)),
-                Format::Json,
-            ),
+            (format!("{}{}", "[".repeat(100), "]".repeat(100)), Format::Json),
             ("[".repeat(100_000), Format::Yaml),
         ] {
             let (node, problems) = parsed(&text, format);

@@ -22,9 +22,7 @@ pub(super) struct Sources<'a> {
 /// Fills in every string value below `node`; keys stay as they are.
 pub(super) fn fill_in(node: &mut Node, sources: &Sources<'_>, diagnostics: &mut Diagnostics) {
     match &mut node.value {
-        Value::Array(items) => items
-            .iter_mut()
-            .for_each(|item| fill_in(item, sources, diagnostics)),
+        Value::Array(items) => items.iter_mut().for_each(|item| fill_in(item, sources, diagnostics)),
         Value::Object(members) => {
             for member in members {
                 fill_in(&mut member.value, sources, diagnostics);
@@ -39,8 +37,7 @@ pub(super) fn fill_in(node: &mut Node, sources: &Sources<'_>, diagnostics: &mut 
                 }
                 Err((message, help)) => {
                     let span = Some(node.span.clone());
-                    diagnostics
-                        .push(Diagnostic::error(code::INTERPOLATION, span, message).help(help));
+                    diagnostics.push(Diagnostic::error(code::INTERPOLATION, span, message).help(help));
                     Origin::Unfilled
                 }
             };
@@ -75,10 +72,7 @@ fn expand(text: &str, sources: &Sources<'_>) -> Result<String, Problem> {
 }
 
 fn unterminated() -> Problem {
-    (
-        "a `${` is never closed".to_owned(),
-        "close the reference with `}`".to_owned(),
-    )
+    ("a `${` is never closed".to_owned(), "close the reference with `}`".to_owned())
 }
 
 fn resolve(reference: &str, sources: &Sources<'_>) -> Result<String, Problem> {
@@ -95,17 +89,10 @@ fn resolve(reference: &str, sources: &Sources<'_>) -> Result<String, Problem> {
     }
 }
 
-fn from_environment(
-    name: &str,
-    default: Option<&str>,
-    environment: &dyn Environment,
-) -> Result<String, Problem> {
+fn from_environment(name: &str, default: Option<&str>, environment: &dyn Environment) -> Result<String, Problem> {
     if name.is_empty() || name.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control()) {
         let help = "write `${env:NAME}` or `${env:NAME:-default}`";
-        return Err((
-            "a `${env:…}` has no valid variable name".to_owned(),
-            help.to_owned(),
-        ));
+        return Err(("a `${env:…}` has no valid variable name".to_owned(), help.to_owned()));
     }
     match (environment.var(name), default) {
         // As in a shell, `:-` also stands in for an empty variable.
@@ -120,24 +107,13 @@ fn from_environment(
 }
 
 fn from_file(path: &str, folder: &Path) -> Result<String, Problem> {
-    let help =
-        "the path is relative to the folder of the configuration file unless it begins with `/`";
-    let fail = |why: &str| {
-        (
-            format!("the file `{path}` cannot be read: {why}"),
-            help.to_owned(),
-        )
-    };
+    let help = "the path is relative to the folder of the configuration file unless it begins with `/`";
+    let fail = |why: &str| (format!("the file `{path}` cannot be read: {why}"), help.to_owned());
     if path.is_empty() {
-        return Err((
-            "a `${file:…}` has no path".to_owned(),
-            "write `${file:/path}`".to_owned(),
-        ));
+        return Err(("a `${file:…}` has no path".to_owned(), "write `${file:/path}`".to_owned()));
     }
     let full = folder.join(path);
-    let size = std::fs::metadata(&full)
-        .map_err(|error| fail(&reason(&error)))?
-        .len();
+    let size = std::fs::metadata(&full).map_err(|error| fail(&reason(&error)))?.len();
     if size > MAX_FILE {
         return Err(fail("it is larger than 1 MiB"));
     }
@@ -167,13 +143,7 @@ mod tests {
     fn expanded(text: &str) -> Result<String, Problem> {
         let environment: HashMap<String, String> =
             HashMap::from([("A".into(), "one".into()), ("EMPTY".into(), String::new())]);
-        expand(
-            text,
-            &Sources {
-                environment: &environment,
-                folder: Path::new("/nowhere"),
-            },
-        )
+        expand(text, &Sources { environment: &environment, folder: Path::new("/nowhere") })
     }
 
     #[test]
@@ -197,10 +167,7 @@ mod tests {
         assert_eq!(message, "the environment variable `NOPE` is not set");
         assert!(help.contains("${env:NOPE:-…}"), "{help}");
         let (message, _) = expanded("${file:secret.txt}").unwrap_err();
-        assert_eq!(
-            message,
-            "the file `secret.txt` cannot be read: no such file or directory"
-        );
+        assert_eq!(message, "the file `secret.txt` cannot be read: no such file or directory");
         assert_eq!(expanded("${env:A").unwrap_err().0, "a `${` is never closed");
         assert!(expanded("${env:}").is_err());
         assert!(expanded("${file:}").is_err());
@@ -211,10 +178,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("s"), "hush\n\n").unwrap();
         let environment = HashMap::new();
-        let sources = Sources {
-            environment: &environment,
-            folder: folder.path(),
-        };
+        let sources = Sources { environment: &environment, folder: folder.path() };
         assert_eq!(expand("${file:s}", &sources).as_deref(), Ok("hush\n"));
     }
 }

@@ -118,9 +118,7 @@ impl Level {
 
     /// The row of a key, matched as KrakenD does: without regard to case.
     pub fn key(self, name: &str) -> Option<&'static Key> {
-        self.keys()
-            .iter()
-            .find(|key| key.name.eq_ignore_ascii_case(name))
+        self.keys().iter().find(|key| key.name.eq_ignore_ascii_case(name))
     }
 }
 
@@ -131,13 +129,8 @@ pub fn namespace(name: &str) -> Option<&'static Namespace> {
 
 /// The short name for a legacy one, with dots or underscores in its host.
 pub fn modern_name(name: &str) -> Option<&'static str> {
-    let path = name
-        .strip_prefix("github.com/")
-        .or_else(|| name.strip_prefix("github_com/"))?;
-    LEGACY
-        .iter()
-        .find(|(legacy, _)| *legacy == path)
-        .map(|(_, modern)| *modern)
+    let path = name.strip_prefix("github.com/").or_else(|| name.strip_prefix("github_com/"))?;
+    LEGACY.iter().find(|(legacy, _)| *legacy == path).map(|(_, modern)| *modern)
 }
 
 /// Names that KrakenD's own schema leaves to people: comments.
@@ -146,57 +139,27 @@ pub fn is_comment(name: &str) -> bool {
 }
 
 const fn supported(name: &'static str, kind: Kind, doc: &'static str) -> Key {
-    Key {
-        name,
-        kind,
-        support: Support::Supported,
-        doc,
-    }
+    Key { name, kind, support: Support::Supported, doc }
 }
 
 const fn not_yet(name: &'static str, kind: Kind, what: &'static str) -> Key {
     unless(name, kind, what, &[])
 }
 
-const fn unless(
-    name: &'static str,
-    kind: Kind,
-    what: &'static str,
-    fine: &'static [&'static str],
-) -> Key {
-    Key {
-        name,
-        kind,
-        support: Support::NotYet { what, fine },
-        doc: what,
-    }
+const fn unless(name: &'static str, kind: Kind, what: &'static str, fine: &'static [&'static str]) -> Key {
+    Key { name, kind, support: Support::NotYet { what, fine }, doc: what }
 }
 
 const fn refused(name: &'static str, kind: Kind, reason: &'static str) -> Key {
-    Key {
-        name,
-        kind,
-        support: Support::Refused(reason),
-        doc: reason,
-    }
+    Key { name, kind, support: Support::Refused(reason), doc: reason }
 }
 
 const fn observed(name: &'static str, kind: Kind, reason: &'static str) -> Key {
-    Key {
-        name,
-        kind,
-        support: Support::Observed(reason),
-        doc: reason,
-    }
+    Key { name, kind, support: Support::Observed(reason), doc: reason }
 }
 
 const fn ignored(name: &'static str, kind: Kind, reason: &'static str) -> Key {
-    Key {
-        name,
-        kind,
-        support: Support::Ignored(reason),
-        doc: reason,
-    }
+    Key { name, kind, support: Support::Ignored(reason), doc: reason }
 }
 
 #[cfg(test)]
@@ -205,37 +168,18 @@ mod tests {
 
     #[test]
     fn no_row_is_there_twice() {
-        let built = NAMESPACES
-            .iter()
-            .filter(|row| row.support == Support::Supported);
+        let built = NAMESPACES.iter().filter(|row| row.support == Support::Supported);
         let levels = built.map(|row| Level::Namespace(row.name));
-        for level in [Level::Root, Level::Endpoint, Level::Backend]
-            .into_iter()
-            .chain(levels)
-        {
+        for level in [Level::Root, Level::Endpoint, Level::Backend].into_iter().chain(levels) {
             let keys = level.keys();
             assert!(!keys.is_empty(), "{level:?} has no keys");
             for (index, key) in keys.iter().enumerate() {
-                assert!(
-                    !keys[..index].iter().any(|other| other.name == key.name),
-                    "{} twice",
-                    key.name
-                );
-                assert!(
-                    !key.doc.is_empty() && !key.doc.ends_with('.'),
-                    "{}",
-                    key.name
-                );
+                assert!(!keys[..index].iter().any(|other| other.name == key.name), "{} twice", key.name);
+                assert!(!key.doc.is_empty() && !key.doc.ends_with('.'), "{}", key.name);
             }
         }
         for (index, row) in NAMESPACES.iter().enumerate() {
-            assert!(
-                !NAMESPACES[..index]
-                    .iter()
-                    .any(|other| other.name == row.name),
-                "{} twice",
-                row.name
-            );
+            assert!(!NAMESPACES[..index].iter().any(|other| other.name == row.name), "{} twice", row.name);
             assert!(!row.levels.is_empty(), "{}", row.name);
         }
     }

@@ -29,30 +29,12 @@ pub(super) fn mask(text: &str, document: Option<&Node>) -> String {
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let harmless = ["_url", "_uri", "_file", "_path", "_wait", "_auth"];
-    let whole = [
-        "token",
-        "key_pass",
-        "api_key",
-        "apikey",
-        "authorization",
-        "assertion",
-        "credentials",
-        "access_key",
-    ];
-    let part = [
-        "secret",
-        "password",
-        "passwd",
-        "passphrase",
-        "private_key",
-        "client_assertion",
-    ];
+    let whole = ["token", "key_pass", "api_key", "apikey", "authorization", "assertion", "credentials", "access_key"];
+    let part = ["secret", "password", "passwd", "passphrase", "private_key", "client_assertion"];
     if harmless.iter().any(|end| key.ends_with(end)) {
         return false;
     }
-    whole.contains(&key.as_str())
-        || key.ends_with("_token")
-        || part.iter().any(|word| key.contains(word))
+    whole.contains(&key.as_str()) || key.ends_with("_token") || part.iter().any(|word| key.contains(word))
 }
 
 /// Every scalar below a secret key. In `auth/api-keys` each `key` is one.
@@ -62,8 +44,7 @@ fn by_tree(node: &Node, secret: bool, spans: &mut Vec<Span>) {
         Value::Object(members) => {
             for member in members {
                 let keys = member.key == "keys" || member.key == "auth/api-keys";
-                let api_key =
-                    member.key == "key" && members.iter().any(|other| other.key == "roles");
+                let api_key = member.key == "key" && members.iter().any(|other| other.key == "roles");
                 let secret = secret || api_key || (!keys && is_secret(&member.key));
                 by_tree(&member.value, secret, spans);
             }
@@ -76,12 +57,8 @@ fn by_tree(node: &Node, secret: bool, spans: &mut Vec<Span>) {
 
 /// A lone `${env:NAME}` or `${file:…}` without default says where the secret is, not what it is.
 fn is_reference(text: &str) -> bool {
-    let inner = text
-        .strip_prefix("${env:")
-        .or_else(|| text.strip_prefix("${file:"));
-    inner
-        .and_then(|inner| inner.strip_suffix('}'))
-        .is_some_and(|name| !name.contains(['}', ':', '$']))
+    let inner = text.strip_prefix("${env:").or_else(|| text.strip_prefix("${file:"));
+    inner.and_then(|inner| inner.strip_suffix('}')).is_some_and(|name| !name.contains(['}', ':', '$']))
 }
 
 /// Values after secret keys, found without a parser: for texts that do not parse, and for comments.
@@ -172,8 +149,7 @@ fn list_length(rest: &str) -> usize {
     };
     let after = rest.get(end + 1..).unwrap_or_default();
     let line = after.get(..line_length(after)).unwrap_or_default();
-    let closes =
-        line.trim_start().is_empty() || line.trim_start().starts_with([',', '}', ']', '#']);
+    let closes = line.trim_start().is_empty() || line.trim_start().starts_with([',', '}', ']', '#']);
     if closes { end } else { end + 1 + line.len() }
 }
 
@@ -199,9 +175,7 @@ fn user_info(text: &str, spans: &mut Vec<Span>) {
     for (at, separator) in text.match_indices("://") {
         let start = at + separator.len();
         let rest = text.get(start..).unwrap_or_default();
-        let end = rest
-            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>'))
-            .unwrap_or(rest.len());
+        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>')).unwrap_or(rest.len());
         if let Some(at) = rest.get(..end).and_then(|url| url.rfind('@')) {
             spans.push(start..start + at);
         }
@@ -230,13 +204,7 @@ mod tests {
         for secret in ["hunter2", "hün", "1234", "ter2"] {
             assert!(!masked.contains(secret), "{masked}");
         }
-        for kept in [
-            "\"client_secret\":",
-            "@idp/t",
-            "/run/x",
-            "kept",
-            "${env:KEY}",
-        ] {
+        for kept in ["\"client_secret\":", "@idp/t", "/run/x", "kept", "${env:KEY}"] {
             assert!(masked.contains(kept), "{kept}: {masked}");
         }
     }

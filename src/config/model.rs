@@ -36,10 +36,7 @@ pub struct Model {
 
 /// The `router` namespace of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "KrakenD's switches, one by one"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "KrakenD's switches, one by one")]
 pub struct Router {
     /// `disable_redirect_trailing_slash`: `/a/` is not redirected to `/a`, nor the reverse.
     pub disable_redirect_trailing_slash: bool,

@@ -10,10 +10,7 @@ pub(super) fn apply(root: &mut Node, environment: &dyn Environment) {
         return;
     };
     for key in Level::Root.keys() {
-        let scalar = matches!(
-            key.kind,
-            Kind::String | Kind::Integer | Kind::Boolean | Kind::Duration | Kind::Word(_)
-        );
+        let scalar = matches!(key.kind, Kind::String | Kind::Integer | Kind::Boolean | Kind::Duration | Kind::Word(_));
         // These two describe the file itself.
         if !scalar || matches!(key.name, "version" | "$schema") {
             continue;
@@ -22,16 +19,8 @@ pub(super) fn apply(root: &mut Node, environment: &dyn Environment) {
         let Some(text) = environment.var(&variable).filter(|text| !text.is_empty()) else {
             continue;
         };
-        let value = Node {
-            value: Value::String(text),
-            span: 0..0,
-            origin: Origin::Variable(variable),
-        };
+        let value = Node { value: Value::String(text), span: 0..0, origin: Origin::Variable(variable) };
         members.retain(|member| !member.key.eq_ignore_ascii_case(key.name));
-        members.push(Member {
-            key: key.name.to_owned(),
-            key_span: 0..0,
-            value,
-        });
+        members.push(Member { key: key.name.to_owned(), key_span: 0..0, value });
     }
 }

@@ -28,11 +28,7 @@ impl Context<'_> {
             return;
         }
         if let Origin::Variable(name) = &node.origin {
-            problem.code = if problem.code.starts_with('E') {
-                code::OVERRIDE
-            } else {
-                problem.code
-            };
+            problem.code = if problem.code.starts_with('E') { code::OVERRIDE } else { problem.code };
             problem.message = format!("the environment variable `{name}`: {}", problem.message);
         }
         problem.span = node.place();
@@ -49,33 +45,18 @@ impl Context<'_> {
     }
 
     /// An error at a value.
-    pub fn error(
-        &mut self,
-        node: &Node,
-        code: Code,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
+    pub fn error(&mut self, node: &Node, code: Code, message: impl Into<String>, help: impl Into<String>) {
         self.report(node, Diagnostic::error(code, None, message).help(help));
     }
 
     /// A warning at a value.
-    pub fn warning(
-        &mut self,
-        node: &Node,
-        code: Code,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
+    pub fn warning(&mut self, node: &Node, code: Code, message: impl Into<String>, help: impl Into<String>) {
         self.report(node, Diagnostic::warning(code, None, message).help(help));
     }
 
     fn wrong_type(&mut self, node: &Node, expected: &str) {
         let message = format!("expected {expected}, found {}", found(node));
-        self.report(
-            node,
-            Diagnostic::error(code::TYPE, None, message).label(format!("expected {expected}")),
-        );
+        self.report(node, Diagnostic::error(code::TYPE, None, message).label(format!("expected {expected}")));
     }
 
     /// A string; a number counts by its digits.
@@ -114,10 +95,7 @@ impl Context<'_> {
         let value = text.trim().parse().ok();
         if value.is_none() {
             let message = format!("expected {expected}, found {}", quoted(node));
-            self.report(
-                node,
-                Diagnostic::error(code::TYPE, None, message).label(format!("expected {expected}")),
-            );
+            self.report(node, Diagnostic::error(code::TYPE, None, message).label(format!("expected {expected}")));
         }
         value
     }
@@ -129,12 +107,7 @@ impl Context<'_> {
                 Ok(duration) => Some(duration),
                 Err(problem) => {
                     let message = format!("{} is not a duration: {problem}", quoted(node));
-                    self.error(
-                        node,
-                        code::DURATION,
-                        message,
-                        "write it like `300ms`, `2s` or `1h30m`",
-                    );
+                    self.error(node, code::DURATION, message, "write it like `300ms`, `2s` or `1h30m`");
                     None
                 }
             },
@@ -147,28 +120,14 @@ impl Context<'_> {
     }
 
     fn nanoseconds(&mut self, node: &Node, text: &str) -> Option<Duration> {
-        let Some(nanos) = text
-            .parse::<i64>()
-            .ok()
-            .and_then(|nanos| u64::try_from(nanos).ok())
-        else {
+        let Some(nanos) = text.parse::<i64>().ok().and_then(|nanos| u64::try_from(nanos).ok()) else {
             let message = format!("{} is not a duration", quoted(node));
-            self.error(
-                node,
-                code::DURATION,
-                message,
-                "write it like `300ms`, `2s` or `1h30m`",
-            );
+            self.error(node, code::DURATION, message, "write it like `300ms`, `2s` or `1h30m`");
             return None;
         };
         if nanos != 0 {
             let message = format!("a duration without unit counts nanoseconds: this is {nanos}ns");
-            self.warning(
-                node,
-                code::NANOSECONDS,
-                message,
-                format!("write `{nanos}ns`, or the unit that is meant"),
-            );
+            self.warning(node, code::NANOSECONDS, message, format!("write `{nanos}ns`, or the unit that is meant"));
         }
         Some(Duration::from_nanos(nanos))
     }
@@ -176,12 +135,9 @@ impl Context<'_> {
     /// A list of strings with their places; one string counts as a list of it. Items of another type are reported and left out.
     pub fn strings<'d>(&mut self, node: &'d Node) -> Option<Vec<(&'d str, &'d Node)>> {
         match &node.value {
-            Value::Array(items) => Some(
-                items
-                    .iter()
-                    .filter_map(|item| self.string(item).map(|text| (text, item)))
-                    .collect(),
-            ),
+            Value::Array(items) => {
+                Some(items.iter().filter_map(|item| self.string(item).map(|text| (text, item))).collect())
+            }
             Value::String(text) => Some(vec![(text, node)]),
             _ => {
                 self.wrong_type(node, "a list of strings");

@@ -1,9 +1,7 @@
 //! What was found in one configuration: for people, in rustc's form, and for programs, as JSON.
 
 use super::diagnostic::{Diagnostic, Severity, Span, floor_boundary};
-use annotate_snippets::{
-    Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str,
-};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 use serde_json::json;
 
 /// A line of more bytes is shown in part.
@@ -26,12 +24,7 @@ impl Report {
     pub(super) fn new(file: &str, masked: String, diagnostics: Vec<Diagnostic>) -> Self {
         let after = masked.match_indices('\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(after).collect();
-        Self {
-            file: file.to_owned(),
-            text: masked,
-            lines,
-            diagnostics,
-        }
+        Self { file: file.to_owned(), text: masked, lines, diagnostics }
     }
 
     /// The problems, in the order of the file.
@@ -55,19 +48,12 @@ impl Report {
     }
 
     fn count(&self, severity: Severity) -> usize {
-        self.diagnostics
-            .iter()
-            .filter(|d| d.severity == severity)
-            .count()
+        self.diagnostics.iter().filter(|d| d.severity == severity).count()
     }
 
     /// For people: each problem with its line, and a last line that counts them. Empty when there is none.
     pub fn render(&self, color: bool) -> String {
-        let renderer = if color {
-            Renderer::styled()
-        } else {
-            Renderer::plain()
-        };
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let mut out = String::new();
         for diagnostic in &self.diagnostics {
             let drawn = renderer.render(&[self.group(diagnostic)]);
@@ -87,11 +73,7 @@ impl Report {
 
     /// For programs: a list of objects. `line`, `column` and `length` count characters from 1; without a place they are `null`.
     pub fn to_json(&self) -> String {
-        let list: Vec<_> = self
-            .diagnostics
-            .iter()
-            .map(|diagnostic| self.object(diagnostic))
-            .collect();
+        let list: Vec<_> = self.diagnostics.iter().map(|diagnostic| self.object(diagnostic)).collect();
         format!("{:#}", serde_json::Value::Array(list))
     }
 
@@ -115,11 +97,7 @@ impl Report {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let group = Group::with_title(
-            level
-                .primary_title(&*diagnostic.message)
-                .id(diagnostic.code),
-        );
+        let group = Group::with_title(level.primary_title(&*diagnostic.message).id(diagnostic.code));
         let group = match &diagnostic.span {
             Some(span) => group.element(self.snippet(&self.place(span), &diagnostic.label)),
             None => group.element(Origin::path(&*self.file)),
@@ -157,11 +135,7 @@ impl Report {
         if window.start == place.line_start {
             return rendered;
         }
-        let shown = self
-            .text
-            .get(window.start..place.start)
-            .map_or(0, |part| part.chars().count())
-            + 1;
+        let shown = self.text.get(window.start..place.start).map_or(0, |part| part.chars().count()) + 1;
         let origin = |column: usize| format!("{}:{}:{column}", self.file, place.line);
         rendered.replacen(&origin(shown), &origin(place.column), 1)
     }
@@ -170,11 +144,7 @@ impl Report {
         let text = &self.text;
         let start = floor_boundary(text, span.start);
         let line = self.lines.partition_point(|line| *line <= start);
-        let line_start = line
-            .checked_sub(1)
-            .and_then(|index| self.lines.get(index))
-            .copied()
-            .unwrap_or(0);
+        let line_start = line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(0);
         let next = self.lines.get(line).copied().unwrap_or(text.len());
         let written = text.get(line_start..next).unwrap_or_default();
         let line_end = line_start + written.trim_end_matches(['\n', '\r']).len();
@@ -183,10 +153,7 @@ impl Report {
         let end = floor_boundary(text, span.end).clamp(start, line_end);
         Place {
             line,
-            column: text
-                .get(line_start..start)
-                .map_or(0, |part| part.chars().count())
-                + 1,
+            column: text.get(line_start..start).map_or(0, |part| part.chars().count()) + 1,
             length: text.get(start..end).map_or(0, |part| part.chars().count()),
             line_start,
             line_end,
@@ -201,18 +168,9 @@ impl Report {
             1 => Some(format!("1 {word}")),
             n => Some(format!("{n} {word}s")),
         };
-        let counts: Vec<_> = [
-            count(self.errors(), "error"),
-            count(self.warnings(), "warning"),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let level = if self.is_ok() {
-            Level::WARNING
-        } else {
-            Level::ERROR
-        };
+        let counts: Vec<_> =
+            [count(self.errors(), "error"), count(self.warnings(), "warning")].into_iter().flatten().collect();
+        let level = if self.is_ok() { Level::WARNING } else { Level::ERROR };
         let text = format!("`{}`: {}", self.file, counts.join(", "));
         (!counts.is_empty()).then(|| level.primary_title(text))
     }
@@ -235,9 +193,7 @@ mod tests {
     use super::*;
 
     fn report(text: &str, span: Option<Span>) -> Report {
-        let diagnostic = Diagnostic::error("E009", span, "`x` is wrong")
-            .label("here")
-            .help("write `y`");
+        let diagnostic = Diagnostic::error("E009", span, "`x` is wrong").label("here").help("write `y`");
         Report::new("a.json", text.to_owned(), vec![diagnostic])
     }
 
@@ -261,30 +217,17 @@ error: `a.json`: 1 error
     #[test]
     fn a_problem_without_a_place_names_the_file() {
         let rendered = report("", None).render(false);
-        assert_eq!(
-            rendered,
-            "error[E009]: `x` is wrong\n--> a.json\n = help: write `y`\n\nerror: `a.json`: 1 error\n"
-        );
+        assert_eq!(rendered, "error[E009]: `x` is wrong\n--> a.json\n = help: write `y`\n\nerror: `a.json`: 1 error\n");
     }
 
     #[test]
     fn a_very_long_line_is_cut_around_the_problem() {
-        let text = format!(
-            "{{{}\"x\"{}}}",
-            "\"a\":1,".repeat(5_000),
-            ",\"b\":2".repeat(5_000)
-        );
+        let text = format!("{{{}\"x\"{}}}", "\"a\":1,".repeat(5_000), ",\"b\":2".repeat(5_000));
         let at = text.find("\"x\"").unwrap();
         let rendered = report(&text, Some(at..at + 3)).render(false);
         assert!(rendered.len() < 2_000, "{}", rendered.len());
-        assert!(
-            rendered.contains(&format!("a.json:1:{}", at + 1)),
-            "{rendered}"
-        );
-        assert!(
-            rendered.contains("\"x\"") && rendered.contains("^^^ here"),
-            "{rendered}"
-        );
+        assert!(rendered.contains(&format!("a.json:1:{}", at + 1)), "{rendered}");
+        assert!(rendered.contains("\"x\"") && rendered.contains("^^^ here"), "{rendered}");
     }
 
     #[test]
@@ -294,18 +237,13 @@ error: `a.json`: 1 error
             assert!(report.render(true).contains("E009"));
             assert!(report.to_json().contains("\"line\": "));
         }
-        assert!(
-            Report::new("a", String::new(), Vec::new())
-                .render(false)
-                .is_empty()
-        );
+        assert!(Report::new("a", String::new(), Vec::new()).render(false).is_empty());
     }
 
     #[test]
     fn json_counts_characters() {
         let json: serde_json::Value =
-            serde_json::from_str(&report("{\n  \"é\": \"x\"\n}\n", Some(10..13)).to_json())
-                .unwrap();
+            serde_json::from_str(&report("{\n  \"é\": \"x\"\n}\n", Some(10..13)).to_json()).unwrap();
         assert_eq!(json[0]["line"], 2);
         assert_eq!(json[0]["column"], 8);
         assert_eq!(json[0]["length"], 3);

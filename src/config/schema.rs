@@ -12,22 +12,11 @@ pub fn schema() -> Value {
     let mut backend = level(Level::Backend);
     set(&mut backend, "extra_config", namespaces(Level::Backend));
     set(&mut endpoint, "extra_config", namespaces(Level::Endpoint));
-    set(
-        &mut endpoint,
-        "backend",
-        json!({ "type": "array", "items": backend }),
-    );
+    set(&mut endpoint, "backend", json!({ "type": "array", "items": backend }));
     set(&mut root, "extra_config", namespaces(Level::Root));
-    set(
-        &mut root,
-        "endpoints",
-        json!({ "type": "array", "items": endpoint }),
-    );
+    set(&mut root, "endpoints", json!({ "type": "array", "items": endpoint }));
     if let Some(root) = root.as_object_mut() {
-        root.insert(
-            "$schema".to_owned(),
-            json!("https://json-schema.org/draft/2020-12/schema"),
-        );
+        root.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
         root.insert("title".to_owned(), json!("porteur configuration"));
         root.insert("required".to_owned(), json!(["version"]));
     }
@@ -35,20 +24,13 @@ pub fn schema() -> Value {
 }
 
 fn set(level: &mut Value, key: &str, schema: Value) {
-    if let Some(slot) = level
-        .get_mut("properties")
-        .and_then(|properties| properties.get_mut(key))
-    {
+    if let Some(slot) = level.get_mut("properties").and_then(|properties| properties.get_mut(key)) {
         *slot = schema;
     }
 }
 
 fn level(level: Level) -> Value {
-    let properties: Map<_, _> = level
-        .keys()
-        .iter()
-        .map(|key| (key.name.to_owned(), property(key)))
-        .collect();
+    let properties: Map<_, _> = level.keys().iter().map(|key| (key.name.to_owned(), property(key))).collect();
     json!({ "type": "object", "properties": properties, "additionalProperties": true })
 }
 
@@ -89,10 +71,7 @@ fn property(key: &Key) -> Value {
         Kind::Any => json!({}),
     };
     if let Some(schema) = schema.as_object_mut() {
-        schema.insert(
-            "description".to_owned(),
-            json!(described(key.doc, key.support)),
-        );
+        schema.insert("description".to_owned(), json!(described(key.doc, key.support)));
     }
     schema
 }

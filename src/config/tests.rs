@@ -13,19 +13,11 @@ use std::collections::HashMap;
 type Variables = HashMap<String, String>;
 
 fn variables(list: &[(&str, &str)]) -> Variables {
-    list.iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn json_with(text: &str, options: &Options, list: &[(&str, &str)]) -> Loaded {
-    load_text(
-        "krakend.json",
-        Format::Json,
-        text,
-        options,
-        &variables(list),
-    )
+    load_text("krakend.json", Format::Json, text, options, &variables(list))
 }
 
 fn json(text: &str) -> Loaded {
@@ -33,13 +25,7 @@ fn json(text: &str) -> Loaded {
 }
 
 fn yaml(text: &str) -> Loaded {
-    load_text(
-        "krakend.yaml",
-        Format::Yaml,
-        text,
-        &Options::default(),
-        &variables(&[]),
-    )
+    load_text("krakend.yaml", Format::Yaml, text, &Options::default(), &variables(&[]))
 }
 
 /// A file with these members in its root, endpoint, backend and client credentials.
@@ -55,8 +41,7 @@ fn credentials(members: &str) -> String {
     file("", "", &members)
 }
 
-const CLIENT: &str =
-    r#""client_id": "me", "client_secret": "hunter2", "token_url": "https://idp/t""#;
+const CLIENT: &str = r#""client_id": "me", "client_secret": "hunter2", "token_url": "https://idp/t""#;
 
 /// The one problem of a text.
 fn only(loaded: &Loaded) -> &Diagnostic {
@@ -72,10 +57,7 @@ fn problem(text: &str, code: &str, at: &str, word: &str) {
     let loaded = json(text);
     let problem = only(&loaded);
     assert_eq!(problem.code, code, "{}", loaded.report.render(false));
-    let span = problem
-        .span
-        .clone()
-        .unwrap_or_else(|| panic!("{problem:?}"));
+    let span = problem.span.clone().unwrap_or_else(|| panic!("{problem:?}"));
     assert_eq!(&text[span], at);
     let words = format!("{} {} {}", problem.message, problem.label, problem.help);
     assert!(words.contains(word), "{words}");

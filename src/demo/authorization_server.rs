@@ -69,8 +69,11 @@ impl AuthorizationServer {
     }
 }
 
+/// The server on the network.
+pub(super) struct TokenEndpoint(pub(super) Arc<AuthorizationServer>);
+
 #[async_trait]
-impl ServeHttp for Arc<AuthorizationServer> {
+impl ServeHttp for TokenEndpoint {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         let request = session.req_header();
         if request.method != Method::POST || request.uri.path() != "/token" {
@@ -84,7 +87,7 @@ impl ServeHttp for Arc<AuthorizationServer> {
                 return super::api::json_response(StatusCode::PAYLOAD_TOO_LARGE, &json!({"error": "invalid_request"}));
             }
         }
-        let (status, answer) = self.answer(authorization.as_ref(), &body);
+        let (status, answer) = self.0.answer(authorization.as_ref(), &body);
         super::api::json_response(status, &answer)
     }
 }

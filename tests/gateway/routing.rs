@@ -105,7 +105,8 @@ fn nearly_right_paths_are_redirected_as_krakend_does() {
 #[test]
 fn a_redirect_never_leaves_for_another_host() {
     let upstream = Upstream::echo();
-    let gateway = Running::with(&[endpoint("/{a}", &upstream.url(), "/{a}"), endpoint("/{a}/{b}", &upstream.url(), "/")]);
+    let gateway =
+        Running::with(&[endpoint("/{a}", &upstream.url(), "/{a}"), endpoint("/{a}/{b}", &upstream.url(), "/")]);
     for asked in ["//evil.test", "//evil.test/", "///evil.test/x", "/x/../..//evil.test"] {
         let answer = gateway.get(asked);
         let location = answer.header("location").unwrap_or("/");

@@ -79,7 +79,7 @@ fn tokens_are_refreshed_before_they_expire_and_no_request_fails_meanwhile() {
         enough.store(true, Ordering::Relaxed);
     });
     assert!(requests.load(Ordering::Relaxed) > 20);
-    assert_eq!(idp.stats().resource_by_status.keys().collect::<Vec<_>>(), ["200"]);
+    assert_eq!(idp.stats().resource_by_status.keys().collect::<Vec<_>>(), [&200]);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_valid_token_outlives_the_server_and_an_expired_one_is_not_sent() {
     eventually(PATIENCE, "the token has expired", || gateway.get("/x").status == 503);
     assert!(began.elapsed() < BRIEF, "a lost token does not make requests wait");
     assert!(
-        idp.stats().resource_by_status.keys().all(|status| status == "200"),
+        idp.stats().resource_by_status.keys().all(|status| *status == 200),
         "an expired token never reached the API: {:?}",
         idp.stats().resource_by_status
     );
@@ -154,10 +154,7 @@ fn a_server_that_hangs_is_given_up_and_asked_again() {
     hasty["timeout"] = json!("300ms");
     let gateway = Running::with(&[protected("/x", &idp.resource_url(), hasty)]).ready();
     assert_eq!(gateway.get("/x").status, 200);
-    assert_eq!(
-        gateway.metric(r#"porteur_token_fetches_total{credential="basic@127.0.0.1",result="timeout"}"#),
-        1.0
-    );
+    assert_eq!(gateway.metric(r#"porteur_token_fetches_total{credential="basic@127.0.0.1",result="timeout"}"#), 1.0);
 }
 
 #[test]
@@ -278,20 +275,31 @@ fn a_disabled_credential_carries_nothing() {
 
 #[test]
 fn hostile_answers_are_counted_by_their_kind_and_never_become_a_header() {
-    let large = format!(r#"{{"access_token":"{}"}}"#, "A".repeat(100_000));
-    let cases = [
-        ("not_json", Reply::text("<html>login</html>")),
-        ("empty", Reply::new(200)),
-        ("error_member", Reply::text(r#"{"access_token":"t","error":"invalid_client"}"#)),
-        ("bad_token", Reply::text(r#"{"access_token":"a\r\nX-Injected: 1","token_type":"Bearer"}"#)),
-        ("token_type", Reply::text(r#"{"access_token":"t","token_type":"mac"}"#)),
-        ("no_token", Reply::text(r#"{"token_type":"Bearer"}"#)),
-        ("too_large", Reply::text(&large)),
-        ("status", Reply::new(500).body("no")),
-        ("transport", Reply::raw_then_close("not HTTP at all\r\n\r\n")),
+    let answer = |label: &str| match label {
+        "not_json" => Reply::text("<html>login</html>"),
+        "empty" => Reply::new(200),
+        "error_member" => Reply::text(r#"{"access_token":"t","error":"invalid_client"}"#),
+        "bad_token" => Reply::text(r#"{"access_token":"a\r\nX-Injected: 1","token_type":"Bearer"}"#),
+        "token_type" => Reply::text(r#"{"access_token":"t","token_type":"mac"}"#),
+        "no_token" => Reply::text(r#"{"token_type":"Bearer"}"#),
+        "too_large" => Reply::text(format!(r#"{{"access_token":"{}"}}"#, "A".repeat(100_000))),
+        "status" => Reply::new(500).body("no"),
+        "transport" => Reply::raw_then_close("not HTTP at all\r\n\r\n"),
+        label => panic!("no answer for {label}"),
+    };
+    let labels = [
+        "not_json",
+        "empty",
+        "error_member",
+        "bad_token",
+        "token_type",
+        "no_token",
+        "too_large",
+        "status",
+        "transport",
     ];
     let servers: Vec<(&str, Scripted)> =
-        cases.into_iter().map(|(label, reply)| (label, Scripted::start(move |_, _| reply.clone()))).collect();
+        labels.into_iter().map(|label| (label, Scripted::start(move |_, _| answer(label)))).collect();
     let upstream = Upstream::echo();
     let endpoints: Vec<_> = servers
         .iter()
@@ -344,7 +352,6 @@ fn names_of_credentials_are_unique() {
     let gateway =
         Running::with(&[protected("/a", &upstream.url(), one), protected("/b", &upstream.url(), other)]).ready();
     let text = gateway.probe("/metrics").text();
-    let names: HashSet<&str> =
-        text.lines().filter(|line| line.starts_with("porteur_token_usable{")).collect();
+    let names: HashSet<&str> = text.lines().filter(|line| line.starts_with("porteur_token_usable{")).collect();
     assert_eq!(names.len(), 2, "{text}");
 }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 pub struct Running {
     pub address: SocketAddr,
     pub admin: SocketAddr,
-    stop: Option<watch::Sender<bool>>,
+    stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
     lines: Lines,
     access: Sink,
@@ -41,9 +41,12 @@ impl Running {
     /// Starts a gateway; what every test wants is filled in: version, no-op, free ports on loopback, an admin listener.
     #[track_caller]
     pub fn start(mut configuration: Value) -> Self {
-        for (key, value) in
-            [("version", json!(3)), ("listen_ip", json!("127.0.0.1")), ("port", json!(0)), ("output_encoding", json!("no-op"))]
-        {
+        for (key, value) in [
+            ("version", json!(3)),
+            ("listen_ip", json!("127.0.0.1")),
+            ("port", json!(0)),
+            ("output_encoding", json!("no-op")),
+        ] {
             configuration.as_object_mut().unwrap().entry(key).or_insert(value);
         }
         configuration["extra_config"]["admin"] = json!({ "listen": "127.0.0.1:0" });
@@ -59,7 +62,7 @@ impl Running {
         let (address, admin) = (gateway.address, gateway.admin_address.unwrap());
         let (stop, stopped) = watch::channel(false);
         let thread = thread::spawn(move || gateway.run(stopped, || {}));
-        Self { address, admin, stop: Some(stop), thread: Some(thread), lines, access }
+        Self { address, admin, stop, thread: Some(thread), lines, access }
     }
 
     /// Waits until `/readyz` says yes.
@@ -85,15 +88,19 @@ impl Running {
         line.map_or(0.0, |value| value.parse().unwrap())
     }
 
-    /// All access lines so far.
-    pub fn access_log(&self) -> String {
-        self.lines.flush(PATIENCE);
-        String::from_utf8(self.access.0.lock().unwrap().clone()).unwrap()
+    /// The access log, as soon as it has this many lines: a client has its answer a moment before its line is written.
+    #[track_caller]
+    pub fn access_log(&self, lines: usize) -> String {
+        poll::some(PATIENCE, "the access log has its lines", || {
+            self.lines.flush(PATIENCE);
+            let text = String::from_utf8(self.access.0.lock().unwrap().clone()).unwrap();
+            (text.lines().count() >= lines).then_some(text)
+        })
     }
 
     /// Asks for the end; requests under way go on.
-    pub fn stop(&mut self) {
-        drop(self.stop.take());
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
     }
 
     /// Whether the gateway has come to its end.

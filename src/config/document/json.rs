@@ -10,15 +10,9 @@ use serde::de::IgnoredAny;
 pub(super) fn parse(text: &str) -> Result<Node, Diagnostic> {
     let parsed = parse_to_ast(text, &CollectOptions::default(), &strict()).map_err(|error| {
         let range = error.range();
-        syntax(
-            "JSON",
-            Some(range.start..range.end),
-            &error.kind().to_string(),
-        )
+        syntax("JSON", Some(range.start..range.end), &error.kind().to_string())
     })?;
-    let value = parsed
-        .value
-        .ok_or_else(|| syntax("JSON", None, "the text is empty"))?;
+    let value = parsed.value.ok_or_else(|| syntax("JSON", None, "the text is empty"))?;
     let root = node(value, 0)?;
     refuse_leniency(text)?;
     Ok(root)
@@ -43,11 +37,7 @@ fn node(value: ast::Value<'_>, depth: usize) -> Result<Node, Diagnostic> {
     let range = value.range();
     let span = range.start..range.end;
     if depth > MAX_DEPTH {
-        return Err(syntax(
-            "JSON",
-            Some(span),
-            &format!("values nest deeper than {MAX_DEPTH}"),
-        ));
+        return Err(syntax("JSON", Some(span), &format!("values nest deeper than {MAX_DEPTH}")));
     }
     let value = match value {
         ast::Value::NullKeyword(_) => Value::Null,
@@ -59,10 +49,7 @@ fn node(value: ast::Value<'_>, depth: usize) -> Result<Node, Diagnostic> {
             Value::Array(items.collect::<Result<_, _>>()?)
         }
         ast::Value::Object(object) => {
-            let members = object
-                .properties
-                .into_iter()
-                .map(|property| member(property, depth));
+            let members = object.properties.into_iter().map(|property| member(property, depth));
             Value::Object(members.collect::<Result<_, _>>()?)
         }
     };
@@ -80,25 +67,16 @@ fn member(property: ast::ObjectProp<'_>, depth: usize) -> Result<Member, Diagnos
 
 /// The parser above lets raw line ends in strings and odd blanks pass; `serde_json` does not.
 fn refuse_leniency(text: &str) -> Result<(), Diagnostic> {
-    serde_json::from_str::<IgnoredAny>(text)
-        .map(|_| ())
-        .map_err(|error| {
-            let span = offset_of(text, error.line(), error.column());
-            let message = error.to_string();
-            let message = message
-                .split(" at line ")
-                .next()
-                .unwrap_or("malformed text");
-            syntax("JSON", span, message)
-        })
+    serde_json::from_str::<IgnoredAny>(text).map(|_| ()).map_err(|error| {
+        let span = offset_of(text, error.line(), error.column());
+        let message = error.to_string();
+        let message = message.split(" at line ").next().unwrap_or("malformed text");
+        syntax("JSON", span, message)
+    })
 }
 
 fn offset_of(text: &str, line: usize, column: usize) -> Option<Span> {
-    let before: usize = text
-        .split_inclusive('\n')
-        .take(line.checked_sub(1)?)
-        .map(str::len)
-        .sum();
+    let before: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
     let start = (before + column.saturating_sub(1)).min(text.len());
     let start = floor_boundary(text, start);
     let length = text.get(start..)?.chars().next().map_or(0, char::len_utf8);
@@ -112,17 +90,9 @@ mod tests {
     #[test]
     fn every_value_knows_its_place() {
         let text = r#"{"é": [1.10, "x\n", true, null]}"#;
-        let Ok(Node {
-            value: Value::Object(members),
-            ..
-        }) = parse(text)
-        else {
-            panic!("no object")
-        };
+        let Ok(Node { value: Value::Object(members), .. }) = parse(text) else { panic!("no object") };
         assert_eq!(&text[members[0].key_span.clone()], "\"é\"");
-        let Value::Array(items) = &members[0].value.value else {
-            panic!("no list")
-        };
+        let Value::Array(items) = &members[0].value.value else { panic!("no list") };
         let written: Vec<_> = items.iter().map(|item| &text[item.span.clone()]).collect();
         assert_eq!(written, ["1.10", "\"x\\n\"", "true", "null"]);
         assert_eq!(items[0].value, Value::Number("1.10".into()));
@@ -145,16 +115,9 @@ mod tests {
             ("{\"a\": tru}", "tru"),
         ] {
             let problem = parse(text).unwrap_err();
-            assert!(
-                problem.message.starts_with("this is not valid JSON: "),
-                "{}",
-                problem.message
-            );
+            assert!(problem.message.starts_with("this is not valid JSON: "), "{}", problem.message);
             if let Some(span) = problem.span {
-                assert!(
-                    text.is_char_boundary(span.start) && span.end <= text.len(),
-                    "{text} {place}"
-                );
+                assert!(text.is_char_boundary(span.start) && span.end <= text.len(), "{text} {place}");
             }
         }
     }

@@ -8,8 +8,8 @@ use std::fmt;
 
 /// Reads a text.
 pub(super) fn parse(text: &str) -> Result<Node, Diagnostic> {
-    let root: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options())
-        .map_err(|error| explain(text, &error))?;
+    let root: Spanned<Raw> =
+        serde_saphyr::from_str_with_options(text, options()).map_err(|error| explain(text, &error))?;
     Ok(node(text, root))
 }
 
@@ -33,9 +33,7 @@ fn options() -> Options {
 }
 
 fn explain(text: &str, error: &Error) -> Diagnostic {
-    let span = error
-        .location()
-        .and_then(|location| one_character(text, location));
+    let span = error.location().and_then(|location| one_character(text, location));
     if matches!(error.without_snippet(), Error::MultipleDocuments { .. }) {
         return syntax("YAML", span, "the file holds more than one document")
             .help("keep one document and remove the `---` before the other");
@@ -69,33 +67,19 @@ fn without_quotes(message: &str) -> String {
 
 fn one_character(text: &str, location: Location) -> Option<Span> {
     let start = start_of(text, location)?;
-    let length = text
-        .get(start..)?
-        .chars()
-        .next()
-        .filter(|c| *c != '\n')
-        .map_or(0, char::len_utf8);
+    let length = text.get(start..)?.chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
     Some(start..start + length)
 }
 
 /// Byte offset of a place; from line and column where the parser gives no bytes.
 fn start_of(text: &str, location: Location) -> Option<usize> {
-    if let Some(offset) = location
-        .span()
-        .byte_offset()
-        .and_then(|offset| usize::try_from(offset).ok())
-    {
+    if let Some(offset) = location.span().byte_offset().and_then(|offset| usize::try_from(offset).ok()) {
         return Some(floor_boundary(text, offset));
     }
     let line = usize::try_from(location.line()).ok()?.checked_sub(1)?;
     let column = usize::try_from(location.column()).ok()?.saturating_sub(1);
     let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-    let offset: usize = text
-        .get(before..)?
-        .chars()
-        .take(column)
-        .map(char::len_utf8)
-        .sum();
+    let offset: usize = text.get(before..)?.chars().take(column).map(char::len_utf8).sum();
     Some(before + offset)
 }
 
@@ -103,11 +87,7 @@ fn span_of(text: &str, location: Location) -> Span {
     let Some(start) = start_of(text, location) else {
         return 0..0;
     };
-    let length = location
-        .span()
-        .byte_len()
-        .and_then(|length| usize::try_from(length).ok())
-        .unwrap_or(0);
+    let length = location.span().byte_len().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
     let end = floor_boundary(text, start.saturating_add(length));
     let written = text.get(start..end).unwrap_or_default();
     start..start + written.trim_end().len()
@@ -122,23 +102,14 @@ fn node(text: &str, spanned: Spanned<Raw>) -> Node {
         Raw::Number(parsed) => Value::Number(number(text, &span, parsed)),
         Raw::String(value) => Value::String(value),
         Raw::Array(items) => Value::Array(items.into_iter().map(|item| node(text, item)).collect()),
-        Raw::Object(entries) => Value::Object(
-            entries
-                .into_iter()
-                .map(|entry| member(text, entry))
-                .collect(),
-        ),
+        Raw::Object(entries) => Value::Object(entries.into_iter().map(|entry| member(text, entry)).collect()),
     };
     widen(&mut span, &value);
     Node::new(value, span)
 }
 
 fn member(text: &str, (key, value): (Spanned<String>, Spanned<Raw>)) -> Member {
-    Member {
-        key_span: span_of(text, key.defined),
-        key: key.value,
-        value: node(text, value),
-    }
+    Member { key_span: span_of(text, key.defined), key: key.value, value: node(text, value) }
 }
 
 /// The digits as written: `1.10` is not `1.1` in a parameter of a token request.
@@ -153,9 +124,7 @@ fn number(text: &str, span: &Span, parsed: String) -> String {
 fn widen(span: &mut Span, value: &Value) {
     let last = match value {
         Value::Array(items) => items.last().map(|item| item.span.end),
-        Value::Object(members) => members
-            .last()
-            .map(|member| member.value.span.end.max(member.key_span.end)),
+        Value::Object(members) => members.last().map(|member| member.value.span.end.max(member.key_span.end)),
         _ => None,
     };
     if let Some(end) = last {
@@ -242,24 +211,20 @@ mod tests {
 
     fn object(text: &str) -> Vec<Member> {
         match parse(text) {
-            Ok(Node {
-                value: Value::Object(members),
-                ..
-            }) => members,
+            Ok(Node { value: Value::Object(members), .. }) => members,
             other => panic!("no object: {other:?}"),
         }
     }
 
     #[test]
     fn every_value_knows_its_place() {
-        let text = "é: 1.10\nlist:\n  - \"x\\n\"\n  - plain text # why\n  - on\n  - true\n  - ~\nblock: |\n  two\n  lines\n";
+        let text =
+            "é: 1.10\nlist:\n  - \"x\\n\"\n  - plain text # why\n  - on\n  - true\n  - ~\nblock: |\n  two\n  lines\n";
         let members = object(text);
         assert_eq!(&text[members[0].key_span.clone()], "é");
         assert_eq!(members[0].value.value, Value::Number("1.10".into()));
         assert_eq!(&text[members[0].value.span.clone()], "1.10");
-        let Value::Array(items) = &members[1].value.value else {
-            panic!("no list")
-        };
+        let Value::Array(items) = &members[1].value.value else { panic!("no list") };
         let written: Vec<_> = items.iter().map(|item| &text[item.span.clone()]).collect();
         assert_eq!(written, ["\"x\\n\"", "plain text", "on", "true", "~"]);
         assert_eq!(items[2].value, Value::String("on".into()));
@@ -272,12 +237,8 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_text() {
-        let members =
-            object("a: 007\nb: 8080\nc: 1e3\nd: 12345678901234567890123\ne: -3\nf: 8_0\ng: 0x1F\n");
-        let values: Vec<_> = members
-            .into_iter()
-            .map(|member| member.value.value)
-            .collect();
+        let members = object("a: 007\nb: 8080\nc: 1e3\nd: 12345678901234567890123\ne: -3\nf: 8_0\ng: 0x1F\n");
+        let values: Vec<_> = members.into_iter().map(|member| member.value.value).collect();
         let number = |text: &str| Value::Number(text.into());
         assert_eq!(
             values,
@@ -298,9 +259,7 @@ mod tests {
         let text = "a: &x {k: 1}\nb: *x\nc:\n  <<: *x\n  d: 2\n";
         let members = object(text);
         assert_eq!(members[1].value.value, members[0].value.value);
-        let Value::Object(merged) = &members[2].value.value else {
-            panic!("no object")
-        };
+        let Value::Object(merged) = &members[2].value.value else { panic!("no object") };
         assert!(merged.iter().any(|member| member.key == "k"));
     }
 
@@ -317,20 +276,13 @@ mod tests {
     #[test]
     fn more_than_one_document_is_refused() {
         let problem = parse("a: 1\n---\nb: 2\n").unwrap_err();
-        assert_eq!(
-            problem.message,
-            "this is not valid YAML: the file holds more than one document"
-        );
+        assert_eq!(problem.message, "this is not valid YAML: the file holds more than one document");
     }
 
     #[test]
     fn a_broken_text_says_where() {
         let text = "a: 1\nb: [1, 2\nc: 3\n";
         let problem = parse(text).unwrap_err();
-        assert!(
-            problem.span.is_some_and(|span| span.start > 5),
-            "{}",
-            problem.message
-        );
+        assert!(problem.span.is_some_and(|span| span.start > 5), "{}", problem.message);
     }
 }

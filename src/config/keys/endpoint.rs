@@ -9,37 +9,12 @@ pub(super) const KEYS: &[Key] = &[
     supported("method", Any, "GET unless set; a list or * is an extension"),
     supported("backend", List, "where requests go"),
     supported("timeout", Duration, "time for the whole exchange"),
-    supported(
-        "cache_ttl",
-        Duration,
-        "max-age of decoded answers; no effect in no-op",
-    ),
-    supported(
-        "output_encoding",
-        Kind::Word(OUTPUT_ENCODINGS),
-        "how the answer is encoded",
-    ),
-    unless(
-        "concurrent_calls",
-        Integer,
-        "several copies of a request at once",
-        &["1"],
-    ),
+    supported("cache_ttl", Duration, "max-age of decoded answers; no effect in no-op"),
+    supported("output_encoding", Kind::Word(OUTPUT_ENCODINGS), "how the answer is encoded"),
+    unless("concurrent_calls", Integer, "several copies of a request at once", &["1"]),
     supported("input_headers", Strings, "request headers that go on, or *"),
-    supported(
-        "input_query_strings",
-        Strings,
-        "query parameters that go on, or *",
-    ),
+    supported("input_query_strings", Strings, "query parameters that go on, or *"),
     supported("extra_config", Object, "namespaces of the endpoint"),
-    observed(
-        "headers_to_pass",
-        Strings,
-        "version 3 calls it `input_headers`",
-    ),
-    observed(
-        "querystring_params",
-        Strings,
-        "version 3 calls it `input_query_strings`",
-    ),
+    observed("headers_to_pass", Strings, "version 3 calls it `input_headers`"),
+    observed("querystring_params", Strings, "version 3 calls it `input_query_strings`"),
 ];

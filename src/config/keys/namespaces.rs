@@ -8,18 +8,8 @@ const ENDPOINT: &[Level] = &[Endpoint];
 const BACKEND: &[Level] = &[Backend];
 const ANYWHERE: &[Level] = &[Root, Endpoint, Backend];
 
-const fn row(
-    name: &'static str,
-    levels: &'static [Level],
-    support: Support,
-    doc: &'static str,
-) -> Namespace {
-    Namespace {
-        name,
-        levels,
-        support,
-        doc,
-    }
+const fn row(name: &'static str, levels: &'static [Level], support: Support, doc: &'static str) -> Namespace {
+    Namespace { name, levels, support, doc }
 }
 
 const fn built(name: &'static str, levels: &'static [Level], doc: &'static str) -> Namespace {
@@ -45,20 +35,12 @@ const QUEUE: &str = "porteur speaks HTTP to upstreams; it produces and consumes 
 pub const NAMESPACES: &[Namespace] = &[
     built("router", SERVICE, "how the router behaves"),
     built("admin", SERVICE, "the admin listener (extension)"),
-    built(
-        "auth/client-credentials",
-        BACKEND,
-        "the token this backend's requests carry",
-    ),
+    built("auth/client-credentials", BACKEND, "the token this backend's requests carry"),
     later("auth/validator", ENDPOINT, "checks of the client's JWT"),
     later("auth/signer", ENDPOINT, "signing of tokens"),
     later("auth/revoker", SERVICE, "revoked tokens"),
     later("auth/api-keys", &[Root, Endpoint], "API keys"),
-    later(
-        "auth/basic",
-        &[Root, Endpoint],
-        "Basic authentication of clients",
-    ),
+    later("auth/basic", &[Root, Endpoint], "Basic authentication of clients"),
     later("auth/jwk-client", SERVICE, "shared cache of keys"),
     later("auth/gcp", BACKEND, "Google Cloud tokens"),
     later("auth/aws-sigv4", BACKEND, "AWS signatures"),
@@ -66,121 +48,41 @@ pub const NAMESPACES: &[Namespace] = &[
     later("auth/mtls", &[Root, Endpoint], "client certificates"),
     later("security/cors", SERVICE, "cross-origin requests"),
     later("security/http", SERVICE, "security headers and host checks"),
-    later(
-        "security/bot-detector",
-        &[Root, Endpoint],
-        "refusal of bots",
-    ),
+    later("security/bot-detector", &[Root, Endpoint], "refusal of bots"),
     later("security/policies", ANYWHERE, "security policies"),
-    later(
-        "qos/ratelimit/service",
-        SERVICE,
-        "rate limit of the service",
-    ),
-    later(
-        "qos/ratelimit/router",
-        ENDPOINT,
-        "rate limit of an endpoint",
-    ),
-    later(
-        "qos/ratelimit/tiered",
-        &[Root, Endpoint],
-        "rate limit by tier",
-    ),
-    later(
-        "qos/ratelimit/proxy",
-        BACKEND,
-        "rate limit towards a backend",
-    ),
+    later("qos/ratelimit/service", SERVICE, "rate limit of the service"),
+    later("qos/ratelimit/router", ENDPOINT, "rate limit of an endpoint"),
+    later("qos/ratelimit/tiered", &[Root, Endpoint], "rate limit by tier"),
+    later("qos/ratelimit/proxy", BACKEND, "rate limit towards a backend"),
     later("qos/circuit-breaker", BACKEND, "circuit breaker"),
-    later(
-        "qos/circuit-breaker/http",
-        BACKEND,
-        "circuit breaker by status",
-    ),
+    later("qos/circuit-breaker/http", BACKEND, "circuit breaker by status"),
     later("qos/http-cache", BACKEND, "cache of answers"),
     later("governance/quota", ANYWHERE, "quotas"),
     later("governance/processors", SERVICE, "quota processors"),
-    later(
-        "modifier/martian",
-        BACKEND,
-        "changes to requests and responses",
-    ),
+    later("modifier/martian", BACKEND, "changes to requests and responses"),
     later("modifier/lua-endpoint", &[Root, Endpoint], "Lua scripts"),
     later("modifier/lua-proxy", ENDPOINT, "Lua scripts"),
     later("modifier/lua-backend", BACKEND, "Lua scripts"),
-    later(
-        "modifier/jmespath",
-        &[Endpoint, Backend],
-        "JMESPath queries",
-    ),
-    later(
-        "modifier/request-body-generator",
-        &[Endpoint, Backend],
-        "generated request bodies",
-    ),
-    later(
-        "modifier/body-generator",
-        BACKEND,
-        "generated request bodies",
-    ),
-    later(
-        "modifier/request-body-extractor",
-        &[Endpoint, Backend],
-        "headers from request bodies",
-    ),
-    later(
-        "modifier/response-body",
-        &[Endpoint, Backend],
-        "changes to response bodies",
-    ),
-    later(
-        "modifier/response-body-generator",
-        &[Endpoint, Backend],
-        "generated response bodies",
-    ),
-    later(
-        "modifier/response-headers",
-        ANYWHERE,
-        "changes to response headers",
-    ),
+    later("modifier/jmespath", &[Endpoint, Backend], "JMESPath queries"),
+    later("modifier/request-body-generator", &[Endpoint, Backend], "generated request bodies"),
+    later("modifier/body-generator", BACKEND, "generated request bodies"),
+    later("modifier/request-body-extractor", &[Endpoint, Backend], "headers from request bodies"),
+    later("modifier/response-body", &[Endpoint, Backend], "changes to response bodies"),
+    later("modifier/response-body-generator", &[Endpoint, Backend], "generated response bodies"),
+    later("modifier/response-headers", ANYWHERE, "changes to response headers"),
     later("validation/cel", &[Endpoint, Backend], "CEL conditions"),
-    later(
-        "validation/json-schema",
-        ENDPOINT,
-        "checks of request bodies",
-    ),
-    later(
-        "validation/response-json-schema",
-        &[Endpoint, Backend],
-        "checks of response bodies",
-    ),
-    later(
-        "proxy",
-        &[Endpoint, Backend],
-        "merging, static answers, shadow traffic",
-    ),
-    later(
-        "proxy/decompress-gzip",
-        &[Root, Endpoint],
-        "decompression of requests",
-    ),
+    later("validation/json-schema", ENDPOINT, "checks of request bodies"),
+    later("validation/response-json-schema", &[Endpoint, Backend], "checks of response bodies"),
+    later("proxy", &[Endpoint, Backend], "merging, static answers, shadow traffic"),
+    later("proxy/decompress-gzip", &[Root, Endpoint], "decompression of requests"),
     later("workflow", &[Endpoint, Backend], "nested endpoints"),
     later("websocket", ENDPOINT, "WebSockets"),
     later("grpc", SERVICE, "gRPC server"),
     later("redis", SERVICE, "Redis connections"),
     later("server/static-filesystem", SERVICE, "static files"),
     later("server/virtualhost", SERVICE, "virtual hosts"),
-    later(
-        "backend/http",
-        BACKEND,
-        "status and error details of decoded answers",
-    ),
-    later(
-        "backend/http/client",
-        BACKEND,
-        "client settings of a backend",
-    ),
+    later("backend/http", BACKEND, "status and error details of decoded answers"),
+    later("backend/http/client", BACKEND, "client settings of a backend"),
     later("backend/conditional", BACKEND, "conditional backends"),
     later("backend/graphql", BACKEND, "GraphQL"),
     later("backend/grpc", BACKEND, "gRPC"),
@@ -207,10 +109,7 @@ pub const NAMESPACES: &[Namespace] = &[
     observes("telemetry/influx", "metrics to InfluxDB"),
     observes("telemetry/opencensus", "traces and metrics"),
     observes("telemetry/opentelemetry", "traces and metrics"),
-    observes(
-        "telemetry/opentelemetry-security",
-        "tokens of telemetry exporters",
-    ),
+    observes("telemetry/opentelemetry-security", "tokens of telemetry exporters"),
     observes("telemetry/ganalytics", "Google Analytics"),
     observes("telemetry/instana", "Instana"),
     observes("telemetry/moesif", "Moesif"),
@@ -221,37 +120,16 @@ pub const NAMESPACES: &[Namespace] = &[
 
 /// Legacy names without their `github.com/`, and what they are called today.
 pub const LEGACY: &[(&str, &str)] = &[
-    (
-        "devopsfaith/krakend/transport/http/server/handler",
-        "plugin/http-server",
-    ),
-    (
-        "devopsfaith/krakend/transport/http/client/executor",
-        "plugin/http-client",
-    ),
-    (
-        "devopsfaith/krakend/proxy/plugin",
-        "plugin/req-resp-modifier",
-    ),
+    ("devopsfaith/krakend/transport/http/server/handler", "plugin/http-server"),
+    ("devopsfaith/krakend/transport/http/client/executor", "plugin/http-client"),
+    ("devopsfaith/krakend/proxy/plugin", "plugin/req-resp-modifier"),
     ("devopsfaith/krakend/proxy", "proxy"),
     ("luraproject/lura/router/gin", "router"),
-    (
-        "devopsfaith/krakend-ratelimit/juju/router",
-        "qos/ratelimit/router",
-    ),
-    (
-        "devopsfaith/krakend-ratelimit/juju/proxy",
-        "qos/ratelimit/proxy",
-    ),
+    ("devopsfaith/krakend-ratelimit/juju/router", "qos/ratelimit/router"),
+    ("devopsfaith/krakend-ratelimit/juju/proxy", "qos/ratelimit/proxy"),
     ("devopsfaith/krakend-httpcache", "qos/http-cache"),
-    (
-        "devopsfaith/krakend-circuitbreaker/gobreaker",
-        "qos/circuit-breaker",
-    ),
-    (
-        "devopsfaith/krakend-oauth2-clientcredentials",
-        "auth/client-credentials",
-    ),
+    ("devopsfaith/krakend-circuitbreaker/gobreaker", "qos/circuit-breaker"),
+    ("devopsfaith/krakend-oauth2-clientcredentials", "auth/client-credentials"),
     ("devopsfaith/krakend-jose/validator", "auth/validator"),
     ("devopsfaith/krakend-jose/signer", "auth/signer"),
     ("devopsfaith/bloomfilter", "auth/revoker"),
@@ -264,18 +142,9 @@ pub const LEGACY: &[(&str, &str)] = &[
     ("devopsfaith/krakend-amqp/consume", "backend/amqp/consumer"),
     ("devopsfaith/krakend-amqp/produce", "backend/amqp/producer"),
     ("devopsfaith/krakend-lambda", "backend/lambda"),
-    (
-        "devopsfaith/krakend-pubsub/publisher",
-        "backend/pubsub/publisher",
-    ),
-    (
-        "devopsfaith/krakend-pubsub/subscriber",
-        "backend/pubsub/subscriber",
-    ),
-    (
-        "devopsfaith/krakend/transport/http/client/graphql",
-        "backend/graphql",
-    ),
+    ("devopsfaith/krakend-pubsub/publisher", "backend/pubsub/publisher"),
+    ("devopsfaith/krakend-pubsub/subscriber", "backend/pubsub/subscriber"),
+    ("devopsfaith/krakend/transport/http/client/graphql", "backend/graphql"),
     ("devopsfaith/krakend/http", "backend/http"),
     ("devopsfaith/krakend-gelf", "telemetry/gelf"),
     ("devopsfaith/krakend-gologging", "telemetry/logging"),
@@ -285,9 +154,6 @@ pub const LEGACY: &[(&str, &str)] = &[
     ("devopsfaith/krakend-opencensus", "telemetry/opencensus"),
     ("devopsfaith/krakend-lua/router", "modifier/lua-endpoint"),
     ("devopsfaith/krakend-lua/proxy", "modifier/lua-proxy"),
-    (
-        "devopsfaith/krakend-lua/proxy/backend",
-        "modifier/lua-backend",
-    ),
+    ("devopsfaith/krakend-lua/proxy/backend", "modifier/lua-backend"),
     ("devopsfaith/krakend-martian", "modifier/martian"),
 ];

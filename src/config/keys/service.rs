@@ -5,17 +5,8 @@ use super::{Key, ignored, not_yet, observed, refused, supported, unless};
 use crate::config::keys::Kind;
 
 /// Words of `output_encoding`.
-pub const OUTPUT_ENCODINGS: &[&str] = &[
-    "no-op",
-    "json",
-    "json-collection",
-    "string",
-    "xml",
-    "yaml",
-    "negotiate",
-    "fast-json",
-    "yaml-decoder",
-];
+pub const OUTPUT_ENCODINGS: &[&str] =
+    &["no-op", "json", "json-collection", "string", "xml", "yaml", "negotiate", "fast-json", "yaml-decoder"];
 
 const CLIENT: &str = "limits of the outbound connection pool";
 const POOL: &str = "porteur sizes its connection pools itself";
@@ -27,39 +18,15 @@ pub(super) const KEYS: &[Key] = &[
     supported("name", String, "name of the service, shown at start-up"),
     supported("endpoints", List, "what the gateway offers"),
     supported("host", Strings, "hosts of every backend that has none"),
-    supported(
-        "port",
-        Integer,
-        "port to listen on, 8080 unless set; 0 lets the system choose",
-    ),
-    supported(
-        "listen_ip",
-        String,
-        "the one address to listen on; all unless set",
-    ),
-    supported(
-        "timeout",
-        Duration,
-        "timeout of every endpoint that has none; 2s unless set",
-    ),
-    supported(
-        "cache_ttl",
-        Duration,
-        "max-age of decoded answers; no effect in no-op",
-    ),
-    supported(
-        "output_encoding",
-        Kind::Word(OUTPUT_ENCODINGS),
-        "encoding of every endpoint that has none",
-    ),
+    supported("port", Integer, "port to listen on, 8080 unless set; 0 lets the system choose"),
+    supported("listen_ip", String, "the one address to listen on; all unless set"),
+    supported("timeout", Duration, "timeout of every endpoint that has none; 2s unless set"),
+    supported("cache_ttl", Duration, "max-age of decoded answers; no effect in no-op"),
+    supported("output_encoding", Kind::Word(OUTPUT_ENCODINGS), "encoding of every endpoint that has none"),
     supported("extra_config", Object, "namespaces of the service"),
     supported("debug_endpoint", Boolean, "serve /__debug/"),
     supported("echo_endpoint", Boolean, "serve /__echo/"),
-    supported(
-        "max_shutdown_wait_time",
-        Duration,
-        "how long a drain may take; 30s unless set",
-    ),
+    supported("max_shutdown_wait_time", Duration, "how long a drain may take; 30s unless set"),
     not_yet("read_timeout", Duration, SERVER),
     not_yet("read_header_timeout", Duration, SERVER),
     not_yet("write_timeout", Duration, SERVER),
@@ -70,47 +37,19 @@ pub(super) const KEYS: &[Key] = &[
     observed("idle_connection_timeout", Duration, POOL),
     observed("dialer_keep_alive", Duration, POOL),
     observed("dialer_fallback_delay", Duration, POOL),
-    observed(
-        "expect_continue_timeout",
-        Duration,
-        "porteur forwards the client's Expect as it comes",
-    ),
-    not_yet(
-        "response_header_timeout",
-        Duration,
-        "a limit on the wait for a response head",
-    ),
+    observed("expect_continue_timeout", Duration, "porteur forwards the client's Expect as it comes"),
+    not_yet("response_header_timeout", Duration, "a limit on the wait for a response head"),
     not_yet("dialer_timeout", Duration, "a limit on the time to connect"),
     not_yet("disable_keep_alives", Boolean, CLIENT),
-    ignored(
-        "disable_compression",
-        Boolean,
-        "porteur never asks for compression on its own",
-    ),
-    ignored(
-        "dns_cache_ttl",
-        Duration,
-        "only for service discovery by DNS",
-    ),
+    ignored("disable_compression", Boolean, "porteur never asks for compression on its own"),
+    ignored("dns_cache_ttl", Duration, "only for service discovery by DNS"),
     not_yet("tls", Object, "TLS for clients"),
     not_yet("client_tls", Object, "TLS settings towards backends"),
-    not_yet(
-        "allow_insecure_connections",
-        Boolean,
-        "connections without certificate checks",
-    ),
+    not_yet("allow_insecure_connections", Boolean, "connections without certificate checks"),
     not_yet("use_h2c", Boolean, "HTTP/2 without TLS"),
-    ignored(
-        "sequential_start",
-        Boolean,
-        "porteur's parts have no start order to choose",
-    ),
+    ignored("sequential_start", Boolean, "porteur's parts have no start order to choose"),
     not_yet("disable_rest", Boolean, "placeholders inside a segment"),
     not_yet("dns_resolver", Any, "a DNS server of its own"),
     refused("plugin", Object, "Go plugins cannot be loaded into porteur"),
-    refused(
-        "async_agent",
-        List,
-        "porteur answers HTTP requests; it consumes no queues",
-    ),
+    refused("async_agent", List, "porteur answers HTTP requests; it consumes no queues"),
 ];

@@ -18,25 +18,12 @@ pub(super) fn admin(cx: &mut Context<'_>, node: Option<&Node>) -> Option<Admin> 
     };
     let text = cx.string(node)?;
     let Ok(listen) = text.parse::<SocketAddr>() else {
-        cx.error(
-            node,
-            code::VALUE,
-            format!("{} is not an IP address with a port", quoted(node)),
-            HELP,
-        );
+        cx.error(node, code::VALUE, format!("{} is not an IP address with a port", quoted(node)), HELP);
         return None;
     };
     if !listen.ip().is_loopback() {
-        let message = format!(
-            "the admin listener must be on loopback, and {} is not",
-            quoted(node)
-        );
-        cx.error(
-            node,
-            code::VALUE,
-            message,
-            "write `127.0.0.1` or `[::1]`: the admin listener has no access control",
-        );
+        let message = format!("the admin listener must be on loopback, and {} is not", quoted(node));
+        cx.error(node, code::VALUE, message, "write `127.0.0.1` or `[::1]`: the admin listener has no access control");
         return None;
     }
     Some(Admin { listen })

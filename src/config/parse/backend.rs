@@ -26,8 +26,7 @@ pub(super) fn backend(
     let hosts = upstreams(cx, &object, service);
     check_encoding(cx, &object);
     object.boolean(cx, "disable_host_sanitize");
-    let url_pattern =
-        endpoint.and_then(|endpoint| url_pattern(cx, object.get("url_pattern"), endpoint));
+    let url_pattern = endpoint.and_then(|endpoint| url_pattern(cx, object.get("url_pattern"), endpoint));
     let method = backend_method(cx, object.get("method"));
     let timeout = object.duration(cx, "timeout");
     let input_headers = headers(cx, object.get("input_headers"));
@@ -68,9 +67,7 @@ fn upstreams(cx: &mut Context<'_>, object: &Object<'_>, service: &Service) -> Op
         Some(_) => None,
         None => {
             let message = "a backend has no `host`, and the service has none either";
-            cx.diagnostics.push(
-                Diagnostic::error(code::MISSING, Some(object.head.clone()), message).help(HELP),
-            );
+            cx.diagnostics.push(Diagnostic::error(code::MISSING, Some(object.head.clone()), message).help(HELP));
             None
         }
     }
@@ -87,22 +84,9 @@ fn check_encoding(cx: &mut Context<'_>, object: &Object<'_>) {
             help if help.is_empty() => format!("one of {}", ENCODINGS.join(", ")),
             help => help,
         };
-        cx.error(
-            node,
-            code::VALUE,
-            format!("unknown encoding {}", quoted(node)),
-            help,
-        );
+        cx.error(node, code::VALUE, format!("unknown encoding {}", quoted(node)), help);
     } else if text != "no-op" {
-        let message = format!(
-            "the encoding {} has no effect: the endpoint's no-op rules over it",
-            quoted(node)
-        );
-        cx.warning(
-            node,
-            code::NO_EFFECT,
-            message,
-            "remove `encoding`, or write `no-op`",
-        );
+        let message = format!("the encoding {} has no effect: the endpoint's no-op rules over it", quoted(node));
+        cx.warning(node, code::NO_EFFECT, message, "remove `encoding`, or write `no-op`");
     }
 }

@@ -16,16 +16,9 @@ pub(super) struct Client {
 }
 
 /// Reads the three keys. Takes `client_id` out of `params` where it would be sent twice.
-pub(super) fn client(
-    cx: &mut Context<'_>,
-    object: &Object<'_>,
-    params: &mut Params,
-) -> Option<Client> {
+pub(super) fn client(cx: &mut Context<'_>, object: &Object<'_>, params: &mut Params) -> Option<Client> {
     let wanted = wanted(cx, object)?;
-    let (id_param, secret_param) = (
-        params.contains("client_id"),
-        params.contains("client_secret"),
-    );
+    let (id_param, secret_param) = (params.contains("client_id"), params.contains("client_secret"));
     let auth = match (wanted, id_param, secret_param) {
         (ClientAuth::Auto, true, true) => ClientAuth::InParams,
         (auth, ..) => auth,
@@ -40,19 +33,12 @@ pub(super) fn client(
     };
     let secret = match auth {
         // The parameters hold it, or nobody asks for it.
-        ClientAuth::InParams | ClientAuth::None => Some(
-            object
-                .string(cx, "client_secret")
-                .unwrap_or_default()
-                .to_owned(),
-        ),
+        ClientAuth::InParams | ClientAuth::None => {
+            Some(object.string(cx, "client_secret").unwrap_or_default().to_owned())
+        }
         _ => not_empty(cx, object, "client_secret"),
     };
-    Some(Client {
-        id: id?,
-        secret: Secret::new(secret?),
-        auth,
-    })
+    Some(Client { id: id?, secret: Secret::new(secret?), auth })
 }
 
 fn wanted(cx: &mut Context<'_>, object: &Object<'_>) -> Option<ClientAuth> {
@@ -67,12 +53,7 @@ fn wanted(cx: &mut Context<'_>, object: &Object<'_>) -> Option<ClientAuth> {
         "none" => return Some(ClientAuth::None),
         _ if CLIENT_AUTH.contains(&text) => {
             let message = format!("the client_auth {} is not built yet", quoted(node));
-            cx.error(
-                node,
-                code::NOT_BUILT,
-                message,
-                "use `client_secret_basic` or `client_secret_post`",
-            );
+            cx.error(node, code::NOT_BUILT, message, "use `client_secret_basic` or `client_secret_post`");
         }
         _ => {
             let message = format!("unknown client_auth {}", quoted(node));
@@ -87,13 +68,7 @@ fn wanted(cx: &mut Context<'_>, object: &Object<'_>) -> Option<ClientAuth> {
 }
 
 /// RFC 6749 §2.3 allows one method of authentication in each request; what `endpoint_params` hold is always in the body.
-fn may_hold(
-    cx: &mut Context<'_>,
-    object: &Object<'_>,
-    auth: ClientAuth,
-    id: bool,
-    secret: bool,
-) -> bool {
+fn may_hold(cx: &mut Context<'_>, object: &Object<'_>, auth: ClientAuth, id: bool, secret: bool) -> bool {
     let id_twice = match auth {
         ClientAuth::Auto | ClientAuth::Post => true,
         ClientAuth::None => object.get("client_id").is_some(),
@@ -105,10 +80,9 @@ fn may_hold(
             "`endpoint_params` hold only one of `client_id` and `client_secret`",
             "write both there for the form Auth0 wants, or neither",
         ),
-        (ClientAuth::None, _, true) => (
-            "`endpoint_params` hold a `client_secret`, but `client_auth` is `none`",
-            "remove one of the two",
-        ),
+        (ClientAuth::None, _, true) => {
+            ("`endpoint_params` hold a `client_secret`, but `client_auth` is `none`", "remove one of the two")
+        }
         _ => (
             "`endpoint_params` and `client_auth` would both send the client's credentials",
             "remove `client_id` and `client_secret` from `endpoint_params`, or remove `client_auth`",
@@ -130,17 +104,10 @@ fn not_empty(cx: &mut Context<'_>, object: &Object<'_>, key: &str) -> Option<Str
     let text = cx.string(node)?;
     if text.trim().is_empty() {
         let help = match key {
-            "client_secret" => {
-                "give the secret, or set `\"client_auth\": \"none\"` for a public client"
-            }
+            "client_secret" => "give the secret, or set `\"client_auth\": \"none\"` for a public client",
             _ => "give the name the authorization server knows this client by",
         };
-        cx.error(
-            node,
-            code::EMPTY_CREDENTIAL,
-            format!("the `{key}` is empty"),
-            help,
-        );
+        cx.error(node, code::EMPTY_CREDENTIAL, format!("the `{key}` is empty"), help);
         return None;
     }
     Some(text.to_owned())

@@ -66,9 +66,7 @@ fn credential(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Credential> {
     let mut params = Params::read(cx, object, !scopes.is_empty());
     let client = client(cx, object, &mut params);
     let token_url = token_url(cx, object);
-    let timeout = object
-        .get("timeout")
-        .map_or(Some(TIMEOUT), |node| positive(cx, node));
+    let timeout = object.get("timeout").map_or(Some(TIMEOUT), |node| positive(cx, node));
     let default_ttl = default_ttl(cx, object);
     let scheme = object.get("scheme").map(|node| scheme(cx, node));
     let client = client?;
@@ -87,17 +85,9 @@ fn credential(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Credential> {
 
 /// RFC 6749 parts scopes by blanks, KrakenD by commas: nobody has either inside one.
 fn scopes(cx: &mut Context<'_>, object: &Object<'_>) -> Vec<String> {
-    let items = object
-        .get("scopes")
-        .and_then(|node| cx.strings(node))
-        .unwrap_or_default();
-    let parts = items
-        .iter()
-        .flat_map(|(text, _)| text.split(|c: char| c == ',' || c.is_whitespace()));
-    parts
-        .filter(|scope| !scope.is_empty())
-        .map(str::to_owned)
-        .collect()
+    let items = object.get("scopes").and_then(|node| cx.strings(node)).unwrap_or_default();
+    let parts = items.iter().flat_map(|(text, _)| text.split(|c: char| c == ',' || c.is_whitespace()));
+    parts.filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
 }
 
 fn token_url(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Url> {
@@ -112,17 +102,8 @@ fn token_url(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Url> {
         Ok(url) => Some(url),
         Err((why, help)) => {
             // An address with a password in it is not quoted.
-            let shown = if text.contains('@') {
-                String::new()
-            } else {
-                format!(": {}", quoted(node))
-            };
-            cx.error(
-                node,
-                code::TOKEN_URL,
-                format!("the token_url {why}{shown}"),
-                help,
-            );
+            let shown = if text.contains('@') { String::new() } else { format!(": {}", quoted(node)) };
+            cx.error(node, code::TOKEN_URL, format!("the token_url {why}{shown}"), help);
             None
         }
     }
@@ -138,10 +119,7 @@ fn check_token_url(text: &str, insecure: bool) -> Result<Url, (&'static str, &'s
         return Err(("has no host", FORM));
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err((
-            "holds a user name or password",
-            "use `client_id` and `client_secret`",
-        ));
+        return Err(("holds a user name or password", "use `client_id` and `client_secret`"));
     }
     if url.fragment().is_some() {
         return Err(("has a fragment", "remove the `#` and what follows it"));
@@ -166,12 +144,7 @@ fn is_loopback(host: &Host<&str>) -> bool {
 fn positive(cx: &mut Context<'_>, node: &Node) -> Option<Duration> {
     let duration = cx.duration(node)?;
     if duration.is_zero() {
-        cx.error(
-            node,
-            code::VALUE,
-            "the duration must be longer than 0",
-            "remove the key for its default",
-        );
+        cx.error(node, code::VALUE, "the duration must be longer than 0", "remove the key for its default");
         return None;
     }
     Some(duration)
@@ -181,10 +154,7 @@ fn positive(cx: &mut Context<'_>, node: &Node) -> Option<Duration> {
 fn default_ttl(cx: &mut Context<'_>, object: &Object<'_>) -> Result<Option<Duration>, ()> {
     match object.get("default_ttl") {
         None => Ok(Some(DEFAULT_TTL)),
-        Some(Node {
-            value: Value::String(text),
-            ..
-        }) if text == "never" => Ok(None),
+        Some(Node { value: Value::String(text), .. }) if text == "never" => Ok(None),
         Some(node) => positive(cx, node).map(Some).ok_or(()),
     }
 }
@@ -193,25 +163,12 @@ fn token_header(cx: &mut Context<'_>, node: &Node) -> Option<HeaderName> {
     let text = cx.string(node)?;
     let Ok(name) = HeaderName::from_bytes(text.as_bytes()) else {
         let message = format!("{} is not a header name", quoted(node));
-        cx.error(
-            node,
-            code::VALUE,
-            message,
-            "write a name such as `Authorization` or `X-Api-Token`",
-        );
+        cx.error(node, code::VALUE, message, "write a name such as `Authorization` or `X-Api-Token`");
         return None;
     };
     if TAKEN.contains(&name.as_str()) {
-        let message = format!(
-            "the token cannot go into {}: HTTP itself uses it",
-            quoted(node)
-        );
-        cx.error(
-            node,
-            code::VALUE,
-            message,
-            "write a name such as `Authorization` or `X-Api-Token`",
-        );
+        let message = format!("the token cannot go into {}: HTTP itself uses it", quoted(node));
+        cx.error(node, code::VALUE, message, "write a name such as `Authorization` or `X-Api-Token`");
         return None;
     }
     Some(name)
@@ -220,18 +177,9 @@ fn token_header(cx: &mut Context<'_>, node: &Node) -> Option<HeaderName> {
 fn scheme(cx: &mut Context<'_>, node: &Node) -> Option<String> {
     let text = cx.string(node)?;
     if !text.bytes().all(|b| b.is_ascii_graphic()) {
-        let shown = if node.origin == Origin::Text {
-            quoted(node)
-        } else {
-            "its value".to_owned()
-        };
+        let shown = if node.origin == Origin::Text { quoted(node) } else { "its value".to_owned() };
         let message = format!("the scheme is one visible ASCII word, not {shown}");
-        cx.error(
-            node,
-            code::VALUE,
-            message,
-            "write a word such as `Bearer`, or `\"\"` for the token alone",
-        );
+        cx.error(node, code::VALUE, message, "write a word such as `Bearer`, or `\"\"` for the token alone");
         return None;
     }
     Some(text.to_owned())
@@ -255,16 +203,9 @@ fn on_missing(cx: &mut Context<'_>, object: &Object<'_>) -> Option<OnMissing> {
 fn reject_status(cx: &mut Context<'_>, node: &Node) -> Option<StatusCode> {
     let expected = "a status from 400 to 599";
     let status: u16 = cx.integer(node, expected)?;
-    let found = StatusCode::from_u16(status)
-        .ok()
-        .filter(|_| (400..=599).contains(&status));
+    let found = StatusCode::from_u16(status).ok().filter(|_| (400..=599).contains(&status));
     if found.is_none() {
-        cx.error(
-            node,
-            code::VALUE,
-            format!("expected {expected}, found {}", quoted(node)),
-            "503 is usual",
-        );
+        cx.error(node, code::VALUE, format!("expected {expected}, found {}", quoted(node)), "503 is usual");
     }
     found
 }
@@ -275,12 +216,9 @@ mod tests {
 
     #[test]
     fn token_urls_are_encrypted_or_numeric_loopback() {
-        for text in [
-            "https://idp.example.com/token?x=1",
-            "http://127.0.0.1:9/t",
-            "http://127.8.8.8/t",
-            "http://[::1]/t",
-        ] {
+        for text in
+            ["https://idp.example.com/token?x=1", "http://127.0.0.1:9/t", "http://127.8.8.8/t", "http://[::1]/t"]
+        {
             assert!(check_token_url(text, false).is_ok(), "{text}");
         }
         for (text, why) in [

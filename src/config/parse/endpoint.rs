@@ -55,10 +55,7 @@ pub(in super::super) struct Route<'d> {
 /// Reads one entry.
 pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Service) -> Entry<'d> {
     let Some(object) = Object::open(cx, node, Level::Endpoint) else {
-        return Entry {
-            route: None,
-            endpoint: None,
-        };
+        return Entry { route: None, endpoint: None };
     };
     let route = route(cx, &object);
     let no_op = check_encoding(cx, &object, service) == Encoding::NoOp;
@@ -68,22 +65,18 @@ pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Servi
     let input_headers = headers(cx, object.get("input_headers"));
     let input_query_strings = query_strings(cx, object.get("input_query_strings"));
     let declared = route.as_ref().map(|route| (&route.path, route.node));
-    let backend =
-        only_backend(cx, &object, no_op).and_then(|node| backend(cx, node, declared, service));
+    let backend = only_backend(cx, &object, no_op).and_then(|node| backend(cx, node, declared, service));
     if let Some(backend) = &backend {
         warn_authorization(cx, &object, &input_headers, backend);
     }
-    let endpoint = route
-        .as_ref()
-        .zip(backend)
-        .map(|(route, backend)| Endpoint {
-            path: route.path.clone(),
-            methods: route.methods.clone(),
-            timeout,
-            input_headers,
-            input_query_strings,
-            backend,
-        });
+    let endpoint = route.as_ref().zip(backend).map(|(route, backend)| Endpoint {
+        path: route.path.clone(),
+        methods: route.methods.clone(),
+        timeout,
+        input_headers,
+        input_query_strings,
+        backend,
+    });
     Entry { route, endpoint }
 }
 
@@ -91,20 +84,11 @@ pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Servi
 fn route<'d>(cx: &mut Context<'_>, object: &Object<'d>) -> Option<Route<'d>> {
     let methods = methods(cx, object.get("method")).unwrap_or(Methods::Only(Vec::new()));
     let Some(node) = object.get("endpoint") else {
-        object.missing(
-            cx,
-            "endpoint",
-            "an endpoint",
-            "add its path: `\"endpoint\": \"/path\"`",
-        );
+        object.missing(cx, "endpoint", "an endpoint", "add its path: `\"endpoint\": \"/path\"`");
         return None;
     };
     let path = endpoint_path(cx, node)?;
-    Some(Route {
-        path,
-        methods,
-        node,
-    })
+    Some(Route { path, methods, node })
 }
 
 /// Reads an `output_encoding`, of an endpoint or of the service.
@@ -138,22 +122,13 @@ pub(super) fn encoding(cx: &mut Context<'_>, node: &Node) -> Encoding {
 }
 
 fn check_encoding(cx: &mut Context<'_>, object: &Object<'_>, service: &Service) -> Encoding {
-    let own = object
-        .get("output_encoding")
-        .map_or(Encoding::Unset, |node| encoding(cx, node));
-    let effective = if own == Encoding::Unset {
-        service.encoding
-    } else {
-        own
-    };
+    let own = object.get("output_encoding").map_or(Encoding::Unset, |node| encoding(cx, node));
+    let effective = if own == Encoding::Unset { service.encoding } else { own };
     if effective != Encoding::Unset {
         return effective;
     }
-    let message =
-        "without an `output_encoding` KrakenD decodes and encodes JSON, which is not built yet";
-    let span = object
-        .member("endpoint")
-        .map_or(object.head.clone(), |member| member.key_span.clone());
+    let message = "without an `output_encoding` KrakenD decodes and encodes JSON, which is not built yet";
+    let span = object.member("endpoint").map_or(object.head.clone(), |member| member.key_span.clone());
     cx.diagnostics.push(
         Diagnostic::error(code::NOT_BUILT, Some(span), message)
             .label("this endpoint has none")
@@ -163,8 +138,7 @@ fn check_encoding(cx: &mut Context<'_>, object: &Object<'_>, service: &Service) 
 }
 
 fn only_backend<'d>(cx: &mut Context<'_>, object: &Object<'d>, no_op: bool) -> Option<&'d Node> {
-    let help =
-        "add `\"backend\": [{ \"host\": [\"http://name:port\"], \"url_pattern\": \"/path\" }]`";
+    let help = "add `\"backend\": [{ \"host\": [\"http://name:port\"], \"url_pattern\": \"/path\" }]`";
     let Some(node) = object.get("backend") else {
         object.missing(cx, "backend", "an endpoint", help);
         return None;
@@ -184,12 +158,7 @@ fn only_backend<'d>(cx: &mut Context<'_>, object: &Object<'d>, no_op: bool) -> O
         }
         [_, second, ..] => {
             let help = "write one endpoint for each backend";
-            cx.error(
-                second,
-                code::BACKENDS,
-                "merging the answers of several backends is not built yet",
-                help,
-            );
+            cx.error(second, code::BACKENDS, "merging the answers of several backends is not built yet", help);
             None
         }
     }
@@ -202,24 +171,13 @@ fn warn_authorization(
     input_headers: &AllowList<HeaderName>,
     backend: &Backend,
 ) {
-    let replaced = backend
-        .token
-        .as_ref()
-        .is_some_and(|token| token.header == header::AUTHORIZATION);
-    let listed =
-        matches!(input_headers, AllowList::Only(names) if names.contains(&header::AUTHORIZATION));
+    let replaced = backend.token.as_ref().is_some_and(|token| token.header == header::AUTHORIZATION);
+    let listed = matches!(input_headers, AllowList::Only(names) if names.contains(&header::AUTHORIZATION));
     if let (true, true, Some(node)) = (replaced, listed, object.get("input_headers")) {
         let items = cx.strings(node).unwrap_or_default();
-        let item = items
-            .iter()
-            .find(|(text, _)| text.eq_ignore_ascii_case("authorization"));
+        let item = items.iter().find(|(text, _)| text.eq_ignore_ascii_case("authorization"));
         let place = item.map_or(node, |(_, item)| item);
         let message = "the client's `Authorization` never goes on: `auth/client-credentials` puts its token there";
-        cx.warning(
-            place,
-            code::REPLACED_HEADER,
-            message,
-            "remove it from `input_headers`",
-        );
+        cx.warning(place, code::REPLACED_HEADER, message, "remove it from `input_headers`");
     }
 }

@@ -35,22 +35,11 @@ impl Params {
             "grant_type" => check_grant(cx, &member.value, &values),
             "scope" if has_scopes => {
                 let message = "the scopes are written twice: in `scopes` and in `endpoint_params`";
-                cx.error(
-                    &member.value,
-                    code::ENDPOINT_PARAMS,
-                    message,
-                    "keep `scopes`",
-                );
+                cx.error(&member.value, code::ENDPOINT_PARAMS, message, "keep `scopes`");
             }
             name @ ("client_id" | "client_secret") if !single(&values) => {
-                let message =
-                    format!("`{name}` in `endpoint_params` must be one text that is not empty");
-                cx.error(
-                    &member.value,
-                    code::EMPTY_CREDENTIAL,
-                    message,
-                    "give its value",
-                );
+                let message = format!("`{name}` in `endpoint_params` must be one text that is not empty");
+                cx.error(&member.value, code::EMPTY_CREDENTIAL, message, "give its value");
             }
             name => {
                 self.0.insert(name.to_owned(), values);
@@ -64,10 +53,7 @@ impl Params {
 
     /// The first value of a parameter.
     pub fn first(&self, name: &str) -> Option<String> {
-        self.0
-            .get(name)
-            .and_then(|values| values.first())
-            .map(|value| value.expose().to_owned())
+        self.0.get(name).and_then(|values| values.first()).map(|value| value.expose().to_owned())
     }
 
     /// Takes a parameter out.
@@ -99,8 +85,7 @@ fn single(values: &[Secret]) -> bool {
 /// It says what the token request says anyway, or asks for another grant under this name.
 fn check_grant(cx: &mut Context<'_>, node: &Node, values: &[Secret]) {
     if !matches!(values, [grant] if grant.expose() == "client_credentials") {
-        let message =
-            "the `grant_type` of `auth/client-credentials` is always `client_credentials`";
+        let message = "the `grant_type` of `auth/client-credentials` is always `client_credentials`";
         let help = "remove it; the password grant must not be used (RFC 9700, section 2.4)";
         cx.error(node, code::ENDPOINT_PARAMS, message, help);
     }

@@ -22,18 +22,11 @@ pub(super) fn hosts(cx: &mut Context<'_>, node: &Node) -> Vec<Host> {
 
 fn report(cx: &mut Context<'_>, item: &Node, problem: &Problem) {
     // With user-info in it, the host holds a password: then the place must do.
-    let host = if *problem == Problem::UserInfo {
-        "the host".to_owned()
-    } else {
-        format!("the host {}", quoted(item))
-    };
+    let host = if *problem == Problem::UserInfo { "the host".to_owned() } else { format!("the host {}", quoted(item)) };
     let (why, help) = match problem {
         Problem::Empty => ("is empty", FORM),
         Problem::Scheme => ("has a scheme other than `http` or `https`", FORM),
-        Problem::UserInfo => (
-            "holds a user name or password",
-            "remove everything up to the `@`",
-        ),
+        Problem::UserInfo => ("holds a user name or password", "remove everything up to the `@`"),
         Problem::Path => ("has a path", "move the path to `url_pattern`"),
         Problem::Name => ("has no valid name", FORM),
         Problem::Port => ("has no valid port", "a port is a number from 1 to 65535"),
@@ -65,22 +58,13 @@ fn parse(text: &str) -> Result<Host, Problem> {
     }
     let (name, port) = split_port(rest)?;
     let name = name.to_ascii_lowercase();
-    let bracketed = if rest.starts_with('[') {
-        format!("[{name}]")
-    } else {
-        name.clone()
-    };
+    let bracketed = if rest.starts_with('[') { format!("[{name}]") } else { name.clone() };
     let authority = match port {
         Some(port) => format!("{bracketed}:{port}"),
         None => bracketed,
     };
     let port = port.unwrap_or(if https { 443 } else { 80 });
-    Ok(Host {
-        https,
-        name,
-        port,
-        authority,
-    })
+    Ok(Host { https, name, port, authority })
 }
 
 fn scheme(text: &str) -> Result<(bool, &str), Problem> {
@@ -109,13 +93,9 @@ fn split_port(rest: &str) -> Result<(&str, Option<u16>), Problem> {
         }
     };
     let port = match port {
-        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => Some(
-            digits
-                .parse()
-                .ok()
-                .filter(|port| *port != 0)
-                .ok_or(Problem::Port)?,
-        ),
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+            Some(digits.parse().ok().filter(|port| *port != 0).ok_or(Problem::Port)?)
+        }
         Some(_) => return Err(Problem::Port),
         None => None,
     };
@@ -125,9 +105,8 @@ fn split_port(rest: &str) -> Result<(&str, Option<u16>), Problem> {
 fn plain(name: &str) -> Result<&str, Problem> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     let labels = name.strip_suffix('.').unwrap_or(name).split('.');
-    let sane = name.len() <= 253
-        && name.bytes().all(fits)
-        && labels.into_iter().all(|l| !l.is_empty() && l.len() <= 63);
+    let sane =
+        name.len() <= 253 && name.bytes().all(fits) && labels.into_iter().all(|l| !l.is_empty() && l.len() <= 63);
     if sane { Ok(name) } else { Err(Problem::Name) }
 }
 
@@ -138,32 +117,15 @@ mod tests {
     #[test]
     fn hosts_of_every_form() {
         for (text, https, name, port, authority) in [
-            (
-                "api.example.com",
-                false,
-                "api.example.com",
-                80,
-                "api.example.com",
-            ),
-            (
-                "http://API.example.com/",
-                false,
-                "api.example.com",
-                80,
-                "api.example.com",
-            ),
+            ("api.example.com", false, "api.example.com", 80, "api.example.com"),
+            ("http://API.example.com/", false, "api.example.com", 80, "api.example.com"),
             ("https://a_b:8443", true, "a_b", 8443, "a_b:8443"),
             ("https://a:443", true, "a", 443, "a:443"),
             ("https://10.0.0.1", true, "10.0.0.1", 443, "10.0.0.1"),
             ("http://[::1]:9000", false, "::1", 9000, "[::1]:9000"),
             ("[2001:DB8::1]", false, "2001:db8::1", 80, "[2001:db8::1]"),
         ] {
-            let host = Host {
-                https,
-                name: name.into(),
-                port,
-                authority: authority.into(),
-            };
+            let host = Host { https, name: name.into(), port, authority: authority.into() };
             assert_eq!(parse(text), Ok(host), "{text}");
         }
     }

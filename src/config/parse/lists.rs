@@ -23,12 +23,7 @@ pub(super) fn headers(cx: &mut Context<'_>, node: Option<&Node>) -> AllowList<He
 pub(super) fn query_strings(cx: &mut Context<'_>, node: Option<&Node>) -> AllowList<String> {
     list(cx, node, |cx, text, item| {
         if text.is_empty() {
-            cx.error(
-                item,
-                code::VALUE,
-                "the name of a query parameter is empty",
-                "remove the entry",
-            );
+            cx.error(item, code::VALUE, "the name of a query parameter is empty", "remove the entry");
             return None;
         }
         Some(text.to_owned())
@@ -52,9 +47,5 @@ fn list<T: PartialEq>(
             _ => {}
         }
     }
-    if all {
-        AllowList::All
-    } else {
-        AllowList::Only(names)
-    }
+    if all { AllowList::All } else { AllowList::Only(names) }
 }

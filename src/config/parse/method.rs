@@ -13,12 +13,7 @@ pub(super) fn methods(cx: &mut Context<'_>, node: Option<&Node>) -> Option<Metho
     };
     let items = cx.strings(node)?;
     if items.is_empty() {
-        cx.error(
-            node,
-            code::VALUE,
-            "the list of methods is empty",
-            "remove `method` for GET, or write `\"*\"`",
-        );
+        cx.error(node, code::VALUE, "the list of methods is empty", "remove `method` for GET, or write `\"*\"`");
         return None;
     }
     let any = items.iter().any(|(text, _)| *text == "*");
@@ -29,12 +24,7 @@ pub(super) fn methods(cx: &mut Context<'_>, node: Option<&Node>) -> Option<Metho
         }
         match method(cx, text, item) {
             Some(method) if methods.contains(&method) => {
-                cx.warning(
-                    item,
-                    code::LISTED_TWICE,
-                    format!("{} is listed twice", quoted(item)),
-                    "remove it",
-                );
+                cx.warning(item, code::LISTED_TWICE, format!("{} is listed twice", quoted(item)), "remove it");
             }
             Some(method) => methods.push(method),
             None => {}
@@ -59,23 +49,13 @@ fn method(cx: &mut Context<'_>, text: &str, node: &Node) -> Option<Method> {
     match method {
         Some(Method::CONNECT | Method::TRACE) => {
             let help = "porteur opens no tunnels, and TRACE shows credentials to whoever asks";
-            cx.error(
-                node,
-                code::VALUE,
-                format!("the method {} is refused", quoted(node)),
-                help,
-            );
+            cx.error(node, code::VALUE, format!("the method {} is refused", quoted(node)), help);
             None
         }
         Some(method) => Some(method),
         None => {
             let help = "write a method such as `GET`; an endpoint also takes a list or `\"*\"`";
-            cx.error(
-                node,
-                code::VALUE,
-                format!("{} is not a method", quoted(node)),
-                help,
-            );
+            cx.error(node, code::VALUE, format!("{} is not a method", quoted(node)), help);
             None
         }
     }

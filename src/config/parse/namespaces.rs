@@ -23,8 +23,7 @@ impl<'d> Namespaces<'d> {
                 let message = format!("`{name}` is written twice, under its old and its new name");
                 cx.report_key(
                     member,
-                    Diagnostic::error(code::DUPLICATE_KEY, None, message)
-                        .help("keep one of the two"),
+                    Diagnostic::error(code::DUPLICATE_KEY, None, message).help("keep one of the two"),
                 );
             } else {
                 built.push((name, &member.value));
@@ -35,10 +34,7 @@ impl<'d> Namespaces<'d> {
 
     /// The value of a namespace.
     pub fn get(&self, name: &str) -> Option<&'d Node> {
-        self.0
-            .iter()
-            .find(|(built, _)| *built == name)
-            .map(|(_, node)| *node)
+        self.0.iter().find(|(built, _)| *built == name).map(|(_, node)| *node)
     }
 }
 
@@ -56,8 +52,7 @@ fn check(cx: &mut Context<'_>, member: &Member, level: Level) -> Option<&'static
     let name = keys::modern_name(written).unwrap_or(written);
     if name != written {
         let message = format!("`{written}` is an old name");
-        let problem =
-            Diagnostic::warning(code::LEGACY_NAME, None, message).help(format!("write `{name}`"));
+        let problem = Diagnostic::warning(code::LEGACY_NAME, None, message).help(format!("write `{name}`"));
         cx.report_key(member, problem);
     }
     let Some(row) = keys::namespace(name) else {
@@ -103,12 +98,7 @@ fn unknown(cx: &Context<'_>, name: &str) -> Diagnostic {
         let message = format!("`{name}` is not built, and is ignored");
         return Diagnostic::warning(code::NOT_OBSERVED, None, message);
     }
-    let problem = unsupported(
-        cx,
-        name,
-        code::UNKNOWN_NAMESPACE,
-        format!("unknown namespace `{name}`"),
-    );
+    let problem = unsupported(cx, name, code::UNKNOWN_NAMESPACE, format!("unknown namespace `{name}`"));
     match suggest::did_you_mean(name, NAMESPACES.iter().map(|row| row.name)) {
         help if help.is_empty() => problem,
         help => problem.help(help),
@@ -119,19 +109,13 @@ fn misplaced(cx: &Context<'_>, row: &Namespace, level: Level) -> Diagnostic {
     let message = format!("`{}` does not belong on {}", row.name, level.phrase());
     let homes: Vec<_> = row.levels.iter().map(|level| level.phrase()).collect();
     let help = format!("move it into the `extra_config` of {}", homes.join(" or "));
-    unsupported(cx, row.name, code::WRONG_LEVEL, message)
-        .label("would be ignored here")
-        .help(help)
+    unsupported(cx, row.name, code::WRONG_LEVEL, message).label("would be ignored here").help(help)
 }
 
 /// An error, or a warning when the command line lets this namespace pass.
 fn unsupported(cx: &Context<'_>, name: &str, code: code::Code, message: String) -> Diagnostic {
     let allowed = may_be_allowed(name)
-        && cx
-            .options
-            .allow_unsupported
-            .iter()
-            .any(|allowed| keys::modern_name(allowed).unwrap_or(allowed) == name);
+        && cx.options.allow_unsupported.iter().any(|allowed| keys::modern_name(allowed).unwrap_or(allowed) == name);
     if allowed {
         let message = format!("`{name}` is ignored, as `--allow-unsupported` says");
         return Diagnostic::warning(code::ALLOWED, None, message);

@@ -16,17 +16,9 @@ pub(super) fn endpoint_path(cx: &mut Context<'_>, node: &Node) -> Option<Endpoin
             // Segments in these texts may come out of a `${…}`.
             let (why, help) = match node.origin {
                 Origin::Text => (why, help),
-                _ => (
-                    "is not valid once it is filled in".to_owned(),
-                    String::new(),
-                ),
+                _ => ("is not valid once it is filled in".to_owned(), String::new()),
             };
-            cx.error(
-                node,
-                code::ENDPOINT,
-                format!("the endpoint {} {why}", quoted(node)),
-                help,
-            );
+            cx.error(node, code::ENDPOINT, format!("the endpoint {} {why}", quoted(node)), help);
             None
         }
     }
@@ -39,17 +31,9 @@ fn problem(why: &str, help: &str) -> Problem {
 }
 
 fn parse(text: &str) -> Result<EndpointPath, Problem> {
-    let text = if text.starts_with('/') {
-        text.to_owned()
-    } else {
-        format!("/{text}")
-    };
+    let text = if text.starts_with('/') { text.to_owned() } else { format!("/{text}") };
     if text == "/__catchall" {
-        return Ok(EndpointPath {
-            text,
-            kind: PathKind::Catchall,
-            params: Vec::new(),
-        });
+        return Ok(EndpointPath { text, kind: PathKind::Catchall, params: Vec::new() });
     }
     check_characters(&text)?;
     let (exact, kind) = match text.strip_suffix("/*") {
@@ -64,26 +48,17 @@ fn params(exact: &str, kind: PathKind) -> Result<Vec<String>, Problem> {
     let mut params: Vec<String> = Vec::new();
     let mut segments = exact.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
-        check_segment(
-            segment,
-            segments.peek().is_none() && kind == PathKind::Exact,
-        )?;
+        check_segment(segment, segments.peek().is_none() && kind == PathKind::Exact)?;
         let Some(name) = placeholder(segment)? else {
             continue;
         };
         if params.iter().any(|other| other == name) {
-            return Err(problem(
-                "has the same placeholder twice",
-                "give each placeholder its own name",
-            ));
+            return Err(problem("has the same placeholder twice", "give each placeholder its own name"));
         }
         params.push(name.to_owned());
     }
     if params.len() > MAX_PARAMS {
-        return Err(problem(
-            "has more than 16 placeholders",
-            "use fewer, or a final `/*`",
-        ));
+        return Err(problem("has more than 16 placeholders", "use fewer, or a final `/*`"));
     }
     Ok(params)
 }
@@ -93,14 +68,8 @@ fn check_characters(text: &str) -> Result<(), Problem> {
         let help = "list query parameters in `input_query_strings`; a path has neither `?` nor `#`";
         return Err(problem("has a query string or a fragment", help));
     }
-    if text
-        .chars()
-        .any(|c| c.is_whitespace() || c.is_control() || c == '\\')
-    {
-        return Err(problem(
-            "has blanks, control characters or backslashes",
-            "remove them",
-        ));
+    if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
+        return Err(problem("has blanks, control characters or backslashes", "remove them"));
     }
     check_escapes(text)
 }
@@ -112,10 +81,7 @@ pub(super) fn check_escapes(text: &str) -> Result<(), Problem> {
         !digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
     });
     if broken {
-        return Err(problem(
-            "has a `%` that is no escape",
-            "write `%25` for a percent sign",
-        ));
+        return Err(problem("has a `%` that is no escape", "write `%25` for a percent sign"));
     }
     Ok(())
 }
@@ -124,22 +90,13 @@ fn check_segment(segment: &str, last: bool) -> Result<(), Problem> {
     match segment {
         "__debug" | "__echo" | "__health" | "__catchall" => {
             let why = format!("has the reserved segment `{segment}`");
-            return Err((
-                why,
-                "porteur answers on such paths itself; choose another name".to_owned(),
-            ));
+            return Err((why, "porteur answers on such paths itself; choose another name".to_owned()));
         }
         "." | ".." => {
-            return Err(problem(
-                "has a dot segment",
-                "clients resolve those; it would never match",
-            ));
+            return Err(problem("has a dot segment", "clients resolve those; it would never match"));
         }
         "" if !last => {
-            return Err(problem(
-                "has an empty segment",
-                "remove the doubled `/`; it would never match",
-            ));
+            return Err(problem("has an empty segment", "remove the doubled `/`; it would never match"));
         }
         _ => {}
     }
@@ -148,10 +105,7 @@ fn check_segment(segment: &str, last: bool) -> Result<(), Problem> {
         return Err((why, format!("write `{{{name}}}` for a placeholder")));
     }
     if segment.contains('*') {
-        return Err(problem(
-            "has a `*` that is not its end",
-            "a wildcard is a final `/*`",
-        ));
+        return Err(problem("has a `*` that is not its end", "a wildcard is a final `/*`"));
     }
     Ok(())
 }
@@ -162,9 +116,7 @@ fn placeholder(segment: &str) -> Result<Option<&str>, Problem> {
         return Ok(None);
     }
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    let name = segment
-        .strip_prefix('{')
-        .and_then(|rest| rest.strip_suffix('}'));
+    let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     match name {
         Some(name) if !name.is_empty() && name.bytes().all(fits) => Ok(Some(name)),
         _ => {
@@ -184,26 +136,14 @@ mod tests {
             ("/", "/", PathKind::Exact, vec![]),
             ("a/b", "/a/b", PathKind::Exact, vec![]),
             ("/a/", "/a/", PathKind::Exact, vec![]),
-            (
-                "/a/{id}/b/{Other-Id_2}",
-                "/a/{id}/b/{Other-Id_2}",
-                PathKind::Exact,
-                vec!["id", "Other-Id_2"],
-            ),
+            ("/a/{id}/b/{Other-Id_2}", "/a/{id}/b/{Other-Id_2}", PathKind::Exact, vec!["id", "Other-Id_2"]),
             ("/a/{x}/*", "/a/{x}/*", PathKind::Tail, vec!["x"]),
             ("/*", "/*", PathKind::Tail, vec![]),
             ("/__catchall", "/__catchall", PathKind::Catchall, vec![]),
             ("/a%20b/é", "/a%20b/é", PathKind::Exact, vec![]),
         ] {
             let params = params.into_iter().map(str::to_owned).collect();
-            assert_eq!(
-                parse(written),
-                Ok(EndpointPath {
-                    text: text.into(),
-                    kind,
-                    params
-                })
-            );
+            assert_eq!(parse(written), Ok(EndpointPath { text: text.into(), kind, params }));
         }
     }
 
@@ -230,10 +170,7 @@ mod tests {
             ("/a/{i d}", "blanks"),
             ("/a/id}", "brace"),
             ("/{id}/{id}", "twice"),
-            (
-                "/{1}/{2}/{3}/{4}/{5}/{6}/{7}/{8}/{9}/{10}/{11}/{12}/{13}/{14}/{15}/{16}/{17}",
-                "16",
-            ),
+            ("/{1}/{2}/{3}/{4}/{5}/{6}/{7}/{8}/{9}/{10}/{11}/{12}/{13}/{14}/{15}/{16}/{17}", "16"),
         ] {
             let (message, help) = parse(text).unwrap_err();
             assert!(message.contains(why), "{text}: {message}");

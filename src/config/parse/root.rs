@@ -24,13 +24,8 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
     version(cx, &root);
     let service = Service {
         timeout: root.duration(cx, "timeout").unwrap_or(DEFAULT_TIMEOUT),
-        hosts: root
-            .get("host")
-            .filter(|node| !is_empty(node))
-            .map(|node| hosts(cx, node)),
-        encoding: root
-            .get("output_encoding")
-            .map_or(Encoding::Unset, |node| endpoint::encoding(cx, node)),
+        hosts: root.get("host").filter(|node| !is_empty(node)).map(|node| hosts(cx, node)),
+        encoding: root.get("output_encoding").map_or(Encoding::Unset, |node| endpoint::encoding(cx, node)),
     };
     root.duration(cx, "cache_ttl");
     let namespaces = Namespaces::open(cx, root.get("extra_config"), Level::Root);
@@ -40,9 +35,7 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
         name: root.string(cx, "name").map(str::to_owned),
         listen_ip: root.get("listen_ip").and_then(|node| listen_ip(cx, node)),
         port: port(cx, &root),
-        max_shutdown_wait_time: root
-            .duration(cx, "max_shutdown_wait_time")
-            .unwrap_or(DEFAULT_SHUTDOWN),
+        max_shutdown_wait_time: root.duration(cx, "max_shutdown_wait_time").unwrap_or(DEFAULT_SHUTDOWN),
         debug_endpoint: root.boolean(cx, "debug_endpoint") || cx.options.debug,
         echo_endpoint: root.boolean(cx, "echo_endpoint"),
         admin: admin::admin(cx, namespaces.get("admin")),
@@ -51,29 +44,12 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
     })
 }
 
-fn endpoints(
-    cx: &mut Context<'_>,
-    root: &Object<'_>,
-    service: &Service,
-    settings: &Router,
-) -> Vec<Endpoint> {
-    let nodes = root
-        .get("endpoints")
-        .and_then(|node| cx.list(node))
-        .unwrap_or_default();
-    let entries: Vec<_> = nodes
-        .iter()
-        .map(|node| endpoint::endpoint(cx, node, service))
-        .collect();
-    let routes: Vec<_> = entries
-        .iter()
-        .filter_map(|entry| entry.route.as_ref())
-        .collect();
+fn endpoints(cx: &mut Context<'_>, root: &Object<'_>, service: &Service, settings: &Router) -> Vec<Endpoint> {
+    let nodes = root.get("endpoints").and_then(|node| cx.list(node)).unwrap_or_default();
+    let entries: Vec<_> = nodes.iter().map(|node| endpoint::endpoint(cx, node, service)).collect();
+    let routes: Vec<_> = entries.iter().filter_map(|entry| entry.route.as_ref()).collect();
     conflicts::report(cx, &routes, settings);
-    entries
-        .into_iter()
-        .filter_map(|entry| entry.endpoint)
-        .collect()
+    entries.into_iter().filter_map(|entry| entry.endpoint).collect()
 }
 
 /// Reports namespaces the command line may not let pass: the service would run without its protection.
@@ -83,8 +59,7 @@ pub(in super::super) fn check_options(cx: &mut Context<'_>) {
         if !may_be_allowed(name) {
             let message = format!("`--allow-unsupported {written}` is refused");
             let help = "a service must not start without the authentication or protection its file asks for";
-            cx.diagnostics
-                .push(Diagnostic::error(code::OPTION, None, message).help(help));
+            cx.diagnostics.push(Diagnostic::error(code::OPTION, None, message).help(help));
         }
     }
 }
@@ -93,11 +68,7 @@ fn version(cx: &mut Context<'_>, root: &Object<'_>) {
     let Some(node) = root.get("version") else {
         let message = "unsupported version: 0 (want: 3)";
         let problem = Diagnostic::error(code::VERSION, Some(root.head.clone()), message);
-        cx.diagnostics.push(
-            problem
-                .label("there is no `version`")
-                .help("add `\"version\": 3`"),
-        );
+        cx.diagnostics.push(problem.label("there is no `version`").help("add `\"version\": 3`"));
         return;
     };
     let Some(version) = cx.integer::<u64>(node, "the number 3") else {
@@ -105,17 +76,10 @@ fn version(cx: &mut Context<'_>, root: &Object<'_>) {
     };
     if version != 3 {
         let help = match version {
-            2 => {
-                "migrate the file with KrakenD's `krakend-config-migrator`, then write `\"version\": 3`"
-            }
+            2 => "migrate the file with KrakenD's `krakend-config-migrator`, then write `\"version\": 3`",
             _ => "write `\"version\": 3`",
         };
-        cx.error(
-            node,
-            code::VERSION,
-            format!("unsupported version: {version} (want: 3)"),
-            help,
-        );
+        cx.error(node, code::VERSION, format!("unsupported version: {version} (want: 3)"), help);
     }
 }
 
@@ -128,12 +92,7 @@ fn port(cx: &mut Context<'_>, root: &Object<'_>) -> u16 {
     if kubernetes && node.place().is_none() {
         // A Kubernetes service named `krakend` puts its address into every container's environment under this name.
         let help = "Kubernetes sets it for a service named `krakend`: set `enableServiceLinks: false` for the pod";
-        cx.error(
-            node,
-            code::VALUE,
-            format!("expected {expected}, found an address"),
-            help,
-        );
+        cx.error(node, code::VALUE, format!("expected {expected}, found an address"), help);
     } else if let Some(port) = cx.integer(node, expected) {
         return cx.options.port.unwrap_or(port);
     }
@@ -152,12 +111,7 @@ fn listen_ip(cx: &mut Context<'_>, node: &Node) -> Option<IpAddr> {
     let address = text.parse().ok();
     if address.is_none() {
         let message = format!("invalid ip address {}", quoted(node));
-        cx.error(
-            node,
-            code::VALUE,
-            message,
-            "write an address such as `127.0.0.1` or `::1`; a name is not enough",
-        );
+        cx.error(node, code::VALUE, message, "write an address such as `127.0.0.1` or `::1`; a name is not enough");
     }
     address
 }

@@ -9,8 +9,7 @@ use super::super::read::{Context, Object, quoted};
 /// Reads the namespace.
 pub(super) fn router(cx: &mut Context<'_>, node: Option<&Node>) -> Router {
     let defaults = Router::default();
-    let Some(object) = node.and_then(|node| Object::open(cx, node, Level::Namespace("router")))
-    else {
+    let Some(object) = node.and_then(|node| Object::open(cx, node, Level::Namespace("router"))) else {
         return defaults;
     };
     Router {
@@ -18,10 +17,7 @@ pub(super) fn router(cx: &mut Context<'_>, node: Option<&Node>) -> Router {
         disable_redirect_fixed_path: object.boolean(cx, "disable_redirect_fixed_path"),
         disable_handle_method_not_allowed: object.boolean(cx, "disable_handle_method_not_allowed"),
         disable_health: object.boolean(cx, "disable_health"),
-        health_path: object
-            .get("health_path")
-            .and_then(|node| health_path(cx, node))
-            .unwrap_or(defaults.health_path),
+        health_path: object.get("health_path").and_then(|node| health_path(cx, node)).unwrap_or(defaults.health_path),
         return_error_msg: object.boolean(cx, "return_error_msg"),
         disable_access_log: object.boolean(cx, "disable_access_log"),
     }
@@ -32,17 +28,8 @@ fn health_path(cx: &mut Context<'_>, node: &Node) -> Option<String> {
     let clean = |c: char| c.is_ascii_graphic() && !matches!(c, '{' | '}' | '*' | '?' | '#' | '%');
     if text.is_empty() || text == "/" || !text.chars().all(clean) {
         let message = format!("the health_path {} is not a plain path", quoted(node));
-        cx.error(
-            node,
-            code::VALUE,
-            message,
-            "write a path such as `/__health`, without placeholders or query",
-        );
+        cx.error(node, code::VALUE, message, "write a path such as `/__health`, without placeholders or query");
         return None;
     }
-    Some(if text.starts_with('/') {
-        text.to_owned()
-    } else {
-        format!("/{text}")
-    })
+    Some(if text.starts_with('/') { text.to_owned() } else { format!("/{text}") })
 }

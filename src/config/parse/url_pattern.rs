@@ -9,14 +9,7 @@ use super::path::check_escapes;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// What may not stand in a request target as it is; what people write is encoded for them.
-const UNSAFE: &AsciiSet = &CONTROLS
-    .add(b'"')
-    .add(b'<')
-    .add(b'>')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'`')
-    .add(b'|');
+const UNSAFE: &AsciiSet = &CONTROLS.add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'|');
 
 /// Reads the pattern; `/` when there is none.
 pub(super) fn url_pattern(
@@ -52,29 +45,16 @@ enum Problem {
 fn report(cx: &mut Context<'_>, node: &Node, problem: Problem, endpoint: (&EndpointPath, &Node)) {
     let pattern = format!("the url_pattern {}", quoted(node));
     let (code, message, help) = match problem {
-        Problem::Malformed(why, help) => (
-            code::URL_PATTERN,
-            format!("{pattern} {why}"),
-            help.to_owned(),
-        ),
+        Problem::Malformed(why, help) => (code::URL_PATTERN, format!("{pattern} {why}"), help.to_owned()),
         Problem::NotYet(name) => {
             let name = quoted_part(node, &format!("{{{name}}}"));
             let message = format!("{name} in a url_pattern is not built yet");
-            (
-                code::NOT_BUILT,
-                message,
-                "only placeholders of the endpoint's path are filled in".to_owned(),
-            )
+            (code::NOT_BUILT, message, "only placeholders of the endpoint's path are filled in".to_owned())
         }
         Problem::Undefined(name) => {
             let shown = quoted_part(node, &name);
-            let message =
-                format!("undefined output param {shown}: the endpoint does not declare it");
-            (
-                code::UNDEFINED_PLACEHOLDER,
-                message,
-                declared(&name, endpoint),
-            )
+            let message = format!("undefined output param {shown}: the endpoint does not declare it");
+            (code::UNDEFINED_PLACEHOLDER, message, declared(&name, endpoint))
         }
     };
     cx.error(node, code, message, help);
@@ -97,11 +77,7 @@ fn parse(written: &str, endpoint: &EndpointPath) -> Result<UrlPattern, Problem> 
         let help = "put scheme and host into `host`";
         return Err(Problem::Malformed("is a whole URL", help));
     }
-    let text = if written.starts_with('/') {
-        written.to_owned()
-    } else {
-        format!("/{written}")
-    };
+    let text = if written.starts_with('/') { written.to_owned() } else { format!("/{written}") };
     check_characters(&text)?;
     let (path, query) = text.split_once('?').unwrap_or((&text, ""));
     let (path, tail) = match path.strip_suffix('*') {
@@ -110,24 +86,13 @@ fn parse(written: &str, endpoint: &EndpointPath) -> Result<UrlPattern, Problem> 
     };
     if tail && endpoint.kind == PathKind::Exact {
         let help = "end the endpoint with `/*` too, or name the path";
-        return Err(Problem::Malformed(
-            "ends in `/*`, but its endpoint does not",
-            help,
-        ));
+        return Err(Problem::Malformed("ends in `/*`, but its endpoint does not", help));
     }
     if path.contains("/*/") {
-        return Err(Problem::Malformed(
-            "has a wildcard in its middle",
-            "a wildcard is a final `/*`",
-        ));
+        return Err(Problem::Malformed("has a wildcard in its middle", "a wildcard is a final `/*`"));
     }
     let (path, query) = (pieces(path, endpoint)?, pieces(query, endpoint)?);
-    Ok(UrlPattern {
-        text,
-        path,
-        tail,
-        query,
-    })
+    Ok(UrlPattern { text, path, tail, query })
 }
 
 fn check_characters(text: &str) -> Result<(), Problem> {
@@ -139,18 +104,12 @@ fn check_characters(text: &str) -> Result<(), Problem> {
         let help = "write `%20` for a blank";
         return Err(Problem::Malformed("has blanks or control characters", help));
     }
-    let escape = Problem::Malformed(
-        "has a `%` that is no escape",
-        "write `%25` for a percent sign",
-    );
+    let escape = Problem::Malformed("has a `%` that is no escape", "write `%25` for a percent sign");
     check_escapes(text).map_err(|_| escape)
 }
 
 fn pieces(text: &str, endpoint: &EndpointPath) -> Result<Vec<Piece>, Problem> {
-    const BRACE: Problem = Problem::Malformed(
-        "has a brace outside a placeholder",
-        "write `%7B` and `%7D` for braces",
-    );
+    const BRACE: Problem = Problem::Malformed("has a brace outside a placeholder", "write `%7B` and `%7D` for braces");
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some((literal, after)) = rest.split_once('{') {
@@ -165,15 +124,10 @@ fn pieces(text: &str, endpoint: &EndpointPath) -> Result<Vec<Piece>, Problem> {
 
 fn push_literal(pieces: &mut Vec<Piece>, text: &str) -> Result<(), Problem> {
     if text.contains('}') {
-        return Err(Problem::Malformed(
-            "has a brace outside a placeholder",
-            "write `%7B` and `%7D` for braces",
-        ));
+        return Err(Problem::Malformed("has a brace outside a placeholder", "write `%7B` and `%7D` for braces"));
     }
     if !text.is_empty() {
-        pieces.push(Piece::Literal(
-            utf8_percent_encode(text, UNSAFE).to_string(),
-        ));
+        pieces.push(Piece::Literal(utf8_percent_encode(text, UNSAFE).to_string()));
     }
     Ok(())
 }
@@ -182,12 +136,8 @@ fn param(name: &str, endpoint: &EndpointPath) -> Result<usize, Problem> {
     if let Some(index) = endpoint.params.iter().position(|param| param == name) {
         return Ok(index);
     }
-    let dynamic = ["JWT.", "input_headers.", "input_query_strings."]
-        .iter()
-        .any(|prefix| name.starts_with(prefix));
-    let earlier = name
-        .strip_prefix("resp")
-        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let dynamic = ["JWT.", "input_headers.", "input_query_strings."].iter().any(|prefix| name.starts_with(prefix));
+    let earlier = name.strip_prefix("resp").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     if dynamic || (earlier && name.contains('_')) {
         return Err(Problem::NotYet(name.to_owned()));
     }
@@ -199,11 +149,7 @@ mod tests {
     use super::*;
 
     fn endpoint(kind: PathKind) -> EndpointPath {
-        EndpointPath {
-            text: "/a/{id}/{x}".into(),
-            kind,
-            params: vec!["id".into(), "x".into()],
-        }
+        EndpointPath { text: "/a/{id}/{x}".into(), kind, params: vec!["id".into(), "x".into()] }
     }
 
     #[test]
@@ -211,33 +157,14 @@ mod tests {
         let literal = |text: &str| Piece::Literal(text.into());
         for (written, path, tail, query) in [
             ("", vec![literal("/")], false, vec![]),
-            (
-                "v1/{x}",
-                vec![literal("/v1/"), Piece::Param(1)],
-                false,
-                vec![],
-            ),
-            (
-                "/{id}.json",
-                vec![literal("/"), Piece::Param(0), literal(".json")],
-                false,
-                vec![],
-            ),
+            ("v1/{x}", vec![literal("/v1/"), Piece::Param(1)], false, vec![]),
+            ("/{id}.json", vec![literal("/"), Piece::Param(0), literal(".json")], false, vec![]),
             ("/v1/*", vec![literal("/v1/")], true, vec![]),
-            (
-                "/*?a=1&b={id}",
-                vec![literal("/")],
-                true,
-                vec![literal("a=1&b="), Piece::Param(0)],
-            ),
+            ("/*?a=1&b={id}", vec![literal("/")], true, vec![literal("a=1&b="), Piece::Param(0)]),
             ("/é|", vec![literal("/%C3%A9%7C")], false, vec![]),
         ] {
             let pattern = parse(written, &endpoint(PathKind::Tail)).unwrap();
-            assert_eq!(
-                (pattern.path, pattern.tail, pattern.query),
-                (path, tail, query),
-                "{written}"
-            );
+            assert_eq!((pattern.path, pattern.tail, pattern.query), (path, tail, query), "{written}");
         }
     }
 
@@ -247,17 +174,7 @@ mod tests {
         assert_eq!(parsed("/{idd}"), Problem::Undefined("idd".into()));
         assert_eq!(parsed("/{JWT.sub}"), Problem::NotYet("JWT.sub".into()));
         assert_eq!(parsed("/{resp0_id}"), Problem::NotYet("resp0_id".into()));
-        for text in [
-            "/%zz",
-            "/a b",
-            "/a#b",
-            "/*",
-            "http://a/b",
-            "/{id",
-            "/id}",
-            "/a/*/b",
-            "/a\u{7f}",
-        ] {
+        for text in ["/%zz", "/a b", "/a#b", "/*", "http://a/b", "/{id", "/id}", "/a/*/b", "/a\u{7f}"] {
             assert!(matches!(parsed(text), Problem::Malformed(..)), "{text}");
         }
     }

@@ -22,20 +22,13 @@ impl<'d> Object<'d> {
         for member in members {
             check(cx, member, level);
         }
-        Some(Self {
-            members,
-            head: head(node, members),
-        })
+        Some(Self { members, head: head(node, members) })
     }
 
     /// The member of a key: the exact spelling first, else any case. `null` counts as absent.
     pub fn member(&self, key: &str) -> Option<&'d Member> {
         let exact = self.members.iter().find(|member| member.key == key);
-        let found = exact.or_else(|| {
-            self.members
-                .iter()
-                .find(|member| member.key.eq_ignore_ascii_case(key))
-        });
+        let found = exact.or_else(|| self.members.iter().find(|member| member.key.eq_ignore_ascii_case(key)));
         found.filter(|member| member.value.value != Value::Null)
     }
 
@@ -51,23 +44,18 @@ impl<'d> Object<'d> {
 
     /// A boolean, `false` unless set.
     pub fn boolean(&self, cx: &mut Context<'_>, key: &str) -> bool {
-        self.get(key)
-            .and_then(|node| cx.boolean(node))
-            .unwrap_or(false)
+        self.get(key).and_then(|node| cx.boolean(node)).unwrap_or(false)
     }
 
     /// A duration, `None` also for 0: KrakenD's "not set".
     pub fn duration(&self, cx: &mut Context<'_>, key: &str) -> Option<Duration> {
-        self.get(key)
-            .and_then(|node| cx.duration(node))
-            .filter(|duration| !duration.is_zero())
+        self.get(key).and_then(|node| cx.duration(node)).filter(|duration| !duration.is_zero())
     }
 
     /// Reports a missing key where the object begins.
     pub fn missing(&self, cx: &mut Context<'_>, key: &str, whose: &str, help: &str) {
         let message = format!("{whose} has no `{key}`");
-        cx.diagnostics
-            .push(Diagnostic::error(code::MISSING, Some(self.head.clone()), message).help(help));
+        cx.diagnostics.push(Diagnostic::error(code::MISSING, Some(self.head.clone()), message).help(help));
     }
 }
 
@@ -95,21 +83,16 @@ fn check_support(cx: &mut Context<'_>, member: &Member, key: &Key) {
         Support::Observed(_) | Support::Refused(_) if asks_for_nothing(&member.value, &[]) => {
             return;
         }
-        Support::NotYet { what, .. } => Diagnostic::error(
-            code::NOT_BUILT,
-            None,
-            format!("`{name}` is known but not built yet"),
-        )
-        .label(what)
-        .help("porteur does not do this yet; remove the key to go without it"),
+        Support::NotYet { what, .. } => {
+            Diagnostic::error(code::NOT_BUILT, None, format!("`{name}` is known but not built yet"))
+                .label(what)
+                .help("porteur does not do this yet; remove the key to go without it")
+        }
         Support::Refused(reason) => {
-            Diagnostic::error(code::REFUSED, None, format!("`{name}` is refused"))
-                .label("remove it")
-                .help(reason)
+            Diagnostic::error(code::REFUSED, None, format!("`{name}` is refused")).label("remove it").help(reason)
         }
         Support::Observed(reason) => {
-            Diagnostic::warning(code::NO_EFFECT, None, format!("`{name}` has no effect"))
-                .help(reason)
+            Diagnostic::warning(code::NO_EFFECT, None, format!("`{name}` has no effect")).help(reason)
         }
     };
     cx.report_key(member, problem);
@@ -123,8 +106,7 @@ fn asks_for_nothing(node: &Node, fine: &[&str]) -> bool {
         Value::Array(items) => items.is_empty(),
         Value::Object(members) => members.is_empty(),
         Value::Number(text) | Value::String(text) => {
-            ["", "0", "0s", "false"].contains(&text.as_str())
-                || fine.iter().any(|fine| fine.eq_ignore_ascii_case(text))
+            ["", "0", "0s", "false"].contains(&text.as_str()) || fine.iter().any(|fine| fine.eq_ignore_ascii_case(text))
         }
     }
 }
@@ -147,16 +129,8 @@ fn unknown(cx: &mut Context<'_>, member: &Member, level: Level) {
 }
 
 fn belongs_elsewhere(key: &str, here: Level) -> String {
-    let levels = [
-        Level::Endpoint,
-        Level::Backend,
-        Level::Root,
-        Level::Namespace("auth/client-credentials"),
-    ];
-    match levels
-        .into_iter()
-        .find(|level| *level != here && level.key(key).is_some())
-    {
+    let levels = [Level::Endpoint, Level::Backend, Level::Root, Level::Namespace("auth/client-credentials")];
+    match levels.into_iter().find(|level| *level != here && level.key(key).is_some()) {
         Some(Level::Namespace(name)) => {
             format!("`{key}` belongs into `{name}` in the `extra_config` of a backend")
         }

@@ -25,24 +25,15 @@ fn a_whole_file_becomes_a_model() {
             { "endpoint": "/__catchall", "method": "*", "backend": [{}] }
         ] }"#;
     let loaded = json(text);
-    assert!(
-        loaded.report.diagnostics().is_empty(),
-        "{}",
-        loaded.report.render(false)
-    );
+    assert!(loaded.report.diagnostics().is_empty(), "{}", loaded.report.render(false));
     let model = loaded.model.unwrap();
     assert_eq!((model.name.as_deref(), model.port), (Some("shop"), 9000));
     assert_eq!(model.listen_ip, "127.0.0.1".parse().ok());
     assert!(model.debug_endpoint && !model.echo_endpoint);
     assert_eq!(model.max_shutdown_wait_time, Duration::from_secs(5));
     assert!(model.router.disable_health && model.router.health_path == "/up");
-    assert_eq!(
-        model.admin,
-        "[::1]:9901".parse().ok().map(|listen| Admin { listen })
-    );
-    let [orders, files, rest] = model.endpoints.as_slice() else {
-        panic!("{:?}", model.endpoints)
-    };
+    assert_eq!(model.admin, "[::1]:9901".parse().ok().map(|listen| Admin { listen }));
+    let [orders, files, rest] = model.endpoints.as_slice() else { panic!("{:?}", model.endpoints) };
     assert_eq!(orders.path.text, "/orders/{id}");
     assert_eq!(orders.methods, Methods::Only(vec![Method::POST]));
     assert_eq!(orders.timeout, Duration::from_millis(800));
@@ -55,44 +46,25 @@ fn a_whole_file_becomes_a_model() {
     assert_eq!(orders.backend.input_query_strings, None);
     assert_eq!(orders.backend.hosts.len(), 2);
     assert_eq!(files.timeout, Duration::from_secs(3));
-    assert_eq!(
-        (files.path.kind, files.backend.url_pattern.tail),
-        (PathKind::Tail, true)
-    );
+    assert_eq!((files.path.kind, files.backend.url_pattern.tail), (PathKind::Tail, true));
     assert_eq!(files.backend.hosts[0].authority, "backend.local");
-    assert_eq!(
-        (rest.path.kind, &rest.methods),
-        (PathKind::Catchall, &Methods::Any)
-    );
+    assert_eq!((rest.path.kind, &rest.methods), (PathKind::Catchall, &Methods::Any));
     assert_eq!(rest.backend.url_pattern.text, "/");
 }
 
 #[test]
 fn defaults_are_filled_in() {
     let model = json(&file("", "", "")).model.unwrap();
-    assert_eq!(
-        (model.port, model.listen_ip, model.admin),
-        (8080, None, None)
-    );
+    assert_eq!((model.port, model.listen_ip, model.admin), (8080, None, None));
     assert_eq!(model.router, Router::default());
     assert_eq!(model.max_shutdown_wait_time, Duration::from_secs(30));
     assert_eq!(model.endpoints[0].timeout, Duration::from_secs(2));
     assert_eq!(model.endpoints[0].methods, Methods::Only(vec![Method::GET]));
     assert_eq!(model.endpoints[0].input_headers, AllowList::Only(vec![]));
-    let zero = json(&file(
-        r#""timeout": 0,"#,
-        r#""timeout": "0s","#,
-        r#", "timeout": 0"#,
-    ))
-    .model
-    .unwrap();
+    let zero = json(&file(r#""timeout": 0,"#, r#""timeout": "0s","#, r#", "timeout": 0"#)).model.unwrap();
     assert_eq!(zero.endpoints[0].timeout, Duration::from_secs(2));
     assert_eq!(zero.endpoints[0].backend.timeout, None);
-    assert!(
-        json(r#"{"version": 3}"#)
-            .model
-            .is_some_and(|model| model.endpoints.is_empty())
-    );
+    assert!(json(r#"{"version": 3}"#).model.is_some_and(|model| model.endpoints.is_empty()));
 }
 
 #[test]
@@ -113,10 +85,7 @@ fn yaml_and_json_of_the_same_content_give_equal_models() {
     assert_eq!(format!("{yaml:?}"), format!("{json:?}"));
     let credential = |model: &Model| model.endpoints[0].backend.token.clone().unwrap().credential;
     assert_eq!(credential(&yaml), credential(&json));
-    assert_eq!(
-        credential(&yaml).endpoint_params["version"],
-        [Secret::new("1.10")]
-    );
+    assert_eq!(credential(&yaml).endpoint_params["version"], [Secret::new("1.10")]);
 }
 
 #[test]
@@ -130,10 +99,7 @@ fn routes_that_clash_are_reported_at_the_later_one() {
                 )
             })
             .collect();
-        format!(
-            "{{\"version\": 3, \"endpoints\": [\n{}\n]}}",
-            entries.join(",\n")
-        )
+        format!("{{\"version\": 3, \"endpoints\": [\n{}\n]}}", entries.join(",\n"))
     };
     let get = "\"GET\"";
     let clash = |list: &[(&str, &str)], code: &str, word: &str| {
@@ -141,53 +107,21 @@ fn routes_that_clash_are_reported_at_the_later_one() {
         let loaded = json(&text);
         let problem = only(&loaded);
         assert_eq!(problem.code, code);
-        assert!(
-            format!("{} {}", problem.message, problem.help).contains(word),
-            "{problem:?}"
-        );
+        assert!(format!("{} {}", problem.message, problem.help).contains(word), "{problem:?}");
         assert!(problem.message.contains("line 2"), "{problem:?}");
     };
     clash(&[(get, "/a"), (get, "/a")], code::DUPLICATE_ROUTE, "`GET`");
-    clash(
-        &[(get, "/a"), ("\"*\"", "/a")],
-        code::DUPLICATE_ROUTE,
-        "`GET`",
-    );
-    clash(
-        &[("\"*\"", "/__catchall"), ("\"*\"", "/__catchall")],
-        code::DUPLICATE_ROUTE,
-        "__catchall",
-    );
-    clash(
-        &[(get, "/a/{x}"), (get, "/a/{y}")],
-        code::CONFLICTING_ROUTE,
-        "`{x}`",
-    );
-    clash(
-        &[(get, "/a/{x}"), (get, "/a/{y}/b")],
-        code::CONFLICTING_ROUTE,
-        "`{x}`",
-    );
-    clash(
-        &[(get, "/a/{x}"), (get, "/a/*")],
-        code::CONFLICTING_ROUTE,
-        "same position",
-    );
-    clash(
-        &[("[\"GET\", \"PUT\"]", "/a"), ("[\"PUT\", \"GET\"]", "/a")],
-        code::DUPLICATE_ROUTE,
-        "/a",
-    );
+    clash(&[(get, "/a"), ("\"*\"", "/a")], code::DUPLICATE_ROUTE, "`GET`");
+    clash(&[("\"*\"", "/__catchall"), ("\"*\"", "/__catchall")], code::DUPLICATE_ROUTE, "__catchall");
+    clash(&[(get, "/a/{x}"), (get, "/a/{y}")], code::CONFLICTING_ROUTE, "`{x}`");
+    clash(&[(get, "/a/{x}"), (get, "/a/{y}/b")], code::CONFLICTING_ROUTE, "`{x}`");
+    clash(&[(get, "/a/{x}"), (get, "/a/*")], code::CONFLICTING_ROUTE, "same position");
+    clash(&[("[\"GET\", \"PUT\"]", "/a"), ("[\"PUT\", \"GET\"]", "/a")], code::DUPLICATE_ROUTE, "/a");
     for fine in [
         vec![(get, "/a/{x}"), (get, "/a/b"), (get, "/a/{x}/c")],
         vec![(get, "/a"), ("\"POST\"", "/a")],
         vec![(get, "/a/{x}"), ("\"POST\"", "/a/{y}")],
-        vec![
-            (get, "/a/*"),
-            (get, "/a/b"),
-            (get, "/*"),
-            (get, "/__catchall"),
-        ],
+        vec![(get, "/a/*"), (get, "/a/b"), (get, "/*"), (get, "/__catchall")],
     ] {
         let report = json(&routes(&fine)).report;
         assert!(report.is_ok(), "{}", report.render(false));
@@ -200,19 +134,10 @@ fn routes_that_clash_are_reported_at_the_later_one() {
 #[test]
 fn variables_override_root_scalars() {
     let text = r#"{"version": 3, "port": 1}"#;
-    let set = [
-        ("KRAKEND_PORT", "7000"),
-        ("KRAKEND_NAME", "n"),
-        ("KRAKEND_TIMEOUT", ""),
-        ("KRAKEND_VERSION", "2.9"),
-    ];
+    let set = [("KRAKEND_PORT", "7000"), ("KRAKEND_NAME", "n"), ("KRAKEND_TIMEOUT", ""), ("KRAKEND_VERSION", "2.9")];
     let model = json_with(text, &Options::default(), &set).model.unwrap();
     assert_eq!((model.port, model.name.as_deref()), (7000, Some("n")));
-    let options = Options {
-        port: Some(0),
-        debug: true,
-        ..Options::default()
-    };
+    let options = Options { port: Some(0), debug: true, ..Options::default() };
     let model = json_with(text, &options, &set).model.unwrap();
     assert!(model.port == 0 && model.debug_endpoint);
     for (name, value, word) in [
@@ -225,9 +150,6 @@ fn variables_override_root_scalars() {
         let problem = only(&loaded);
         assert_eq!((problem.code, problem.span.clone()), (code::OVERRIDE, None));
         let words = format!("{} {}", problem.message, problem.help);
-        assert!(
-            words.contains(name) && words.contains(word) && !words.contains("hunter2"),
-            "{words}"
-        );
+        assert!(words.contains(name) && words.contains(word) && !words.contains("hunter2"), "{words}");
     }
 }

@@ -45,11 +45,7 @@ fn all_problems_are_reported_at_once() {
         report.render(false)
     );
     assert_eq!((report.errors(), report.warnings()), (14, 2));
-    assert!(
-        report
-            .render(false)
-            .ends_with("error: `krakend.json`: 14 errors, 2 warnings\n")
-    );
+    assert!(report.render(false).ends_with("error: `krakend.json`: 14 errors, 2 warnings\n"));
 }
 
 #[test]
@@ -60,11 +56,7 @@ fn files_that_cannot_be_read_say_why() {
     std::fs::write(path("latin.yaml"), b"name: \xe9").unwrap();
     std::fs::write(path("a.toml"), "").unwrap();
     for (name, code, words) in [
-        (
-            "missing.json",
-            code::UNREADABLE,
-            "no such file or directory",
-        ),
+        ("missing.json", code::UNREADABLE, "no such file or directory"),
         ("dir.json", code::UNREADABLE, "it is a directory"),
         ("latin.yaml", code::UNREADABLE, "byte 7 is not UTF-8"),
         ("a.toml", code::FORMAT, "`.json`, `.yaml` or `.yml`"),
@@ -72,246 +64,89 @@ fn files_that_cannot_be_read_say_why() {
         let loaded = load(&path(name), &Options::default(), &variables(&[]));
         let problem = only(&loaded);
         assert_eq!((problem.code, problem.span.clone()), (code, None));
-        assert!(
-            format!("{} {}", problem.message, problem.help).contains(words),
-            "{problem:?}"
-        );
+        assert!(format!("{} {}", problem.message, problem.help).contains(words), "{problem:?}");
         assert!(loaded.report.render(false).contains(name));
     }
     std::fs::write(path("secret"), "hunter2\n").unwrap();
     std::fs::write(path("good.yml"), "version: 3\nname: ${file:secret}\n").unwrap();
     let loaded = load(&path("good.yml"), &Options::default(), &variables(&[]));
-    assert_eq!(
-        loaded.model.and_then(|model| model.name).as_deref(),
-        Some("hunter2")
-    );
+    assert_eq!(loaded.model.and_then(|model| model.name).as_deref(), Some("hunter2"));
 }
 
 #[test]
 fn texts_that_do_not_parse_are_shown_where_they_break() {
     let loaded = json("{\n  \"version\": 3,\n  \"port\": 80,\n}");
     let place: serde_json::Value = serde_json::from_str(&loaded.report.to_json()).unwrap();
-    assert_eq!(
-        (&place[0]["line"], &place[0]["column"]),
-        (&3.into(), &13.into())
-    );
-    assert_eq!(
-        only(&loaded).message,
-        "this is not valid JSON: trailing commas are not allowed"
-    );
+    assert_eq!((&place[0]["line"], &place[0]["column"]), (&3.into(), &13.into()));
+    assert_eq!(only(&loaded).message, "this is not valid JSON: trailing commas are not allowed");
     let loaded = yaml("version: 3\nendpoints:\n  - endpoint: \"/a\n");
     assert_eq!(only(&loaded).code, code::SYNTAX);
     assert!(only(&loaded).span.is_some());
-    assert_eq!(
-        only(&json("[]")).message,
-        "expected an object, found a list"
-    );
+    assert_eq!(only(&json("[]")).message, "expected an object, found a list");
     assert_eq!(only(&yaml("")).code, code::TYPE);
 }
 
 #[test]
 fn the_version_must_be_three() {
-    problem(
-        r#"{"version": 2}"#,
-        code::VERSION,
-        "2",
-        "unsupported version: 2 (want: 3)",
-    );
+    problem(r#"{"version": 2}"#, code::VERSION, "2", "unsupported version: 2 (want: 3)");
     problem(r#"{"version": 2}"#, code::VERSION, "2", "migrat");
-    problem(
-        r#"{"port": 1}"#,
-        code::VERSION,
-        "{",
-        "unsupported version: 0 (want: 3)",
-    );
+    problem(r#"{"port": 1}"#, code::VERSION, "{", "unsupported version: 0 (want: 3)");
     assert!(json(r#"{"version": "3"}"#).model.is_some());
 }
 
 #[test]
 fn root_values_are_checked() {
     let root = |members: &str| format!(r#"{{"version": 3, {members}}}"#);
-    problem(
-        &root(r#""port": 65536"#),
-        code::TYPE,
-        "65536",
-        "from 0 to 65535",
-    );
+    problem(&root(r#""port": 65536"#), code::TYPE, "65536", "from 0 to 65535");
     problem(&root(r#""port": -1"#), code::TYPE, "-1", "from 0 to 65535");
-    problem(
-        &root(r#""port": true"#),
-        code::TYPE,
-        "true",
-        "found a boolean",
-    );
-    problem(
-        &root(r#""name": []"#),
-        code::TYPE,
-        "[]",
-        "expected a string, found a list",
-    );
-    problem(
-        &root(r#""endpoints": "x""#),
-        code::TYPE,
-        "\"x\"",
-        "expected a list",
-    );
-    problem(
-        &root(r#""timeout": "-1s""#),
-        code::DURATION,
-        "\"-1s\"",
-        "negative",
-    );
-    problem(
-        &root(r#""timeout": "2000""#),
-        code::DURATION,
-        "\"2000\"",
-        "unit",
-    );
-    problem(
-        &root(r#""timeout": 2000"#),
-        code::NANOSECONDS,
-        "2000",
-        "2000ns",
-    );
-    problem(
-        &root(r#""debug_endpoint": "yes""#),
-        code::TYPE,
-        "\"yes\"",
-        "a boolean",
-    );
-    problem(
-        &root(r#""client_tls": {"ca_certs": ["x"]}"#),
-        code::NOT_BUILT,
-        "\"client_tls\"",
-        "TLS",
-    );
-    problem(
-        &root(r#""plugin": {"folder": "x"}"#),
-        code::REFUSED,
-        "\"plugin\"",
-        "Go plugins",
-    );
-    problem(
-        &root(r#""naem": "x""#),
-        code::IGNORED_KEY,
-        "\"naem\"",
-        "did you mean `name`?",
-    );
-    problem(
-        &root(r#""url_pattern": "x""#),
-        code::IGNORED_KEY,
-        "\"url_pattern\"",
-        "belongs to a backend",
-    );
-    problem(
-        &root(r#""max_idle_connections": 5"#),
-        code::NO_EFFECT,
-        "\"max_idle_connections\"",
-        "no effect",
-    );
-    problem(
-        &root(r#""name": "a", "Name": "b""#),
-        code::DUPLICATE_KEY,
-        "\"Name\"",
-        "first on line 1 as `name`",
-    );
-    problem(
-        &root(r#""host": ["http://a/b"]"#),
-        code::HOST,
-        "\"http://a/b\"",
-        "url_pattern",
-    );
-    assert!(
-        json(&root(
-            r#""PORT": 0, "tls": null, "plugin": {}, "read_timeout": "0s""#
-        ))
-        .report
-        .is_ok()
-    );
+    problem(&root(r#""port": true"#), code::TYPE, "true", "found a boolean");
+    problem(&root(r#""name": []"#), code::TYPE, "[]", "expected a string, found a list");
+    problem(&root(r#""endpoints": "x""#), code::TYPE, "\"x\"", "expected a list");
+    problem(&root(r#""timeout": "-1s""#), code::DURATION, "\"-1s\"", "negative");
+    problem(&root(r#""timeout": "2000""#), code::DURATION, "\"2000\"", "unit");
+    problem(&root(r#""timeout": 2000"#), code::NANOSECONDS, "2000", "2000ns");
+    problem(&root(r#""debug_endpoint": "yes""#), code::TYPE, "\"yes\"", "a boolean");
+    problem(&root(r#""client_tls": {"ca_certs": ["x"]}"#), code::NOT_BUILT, "\"client_tls\"", "TLS");
+    problem(&root(r#""plugin": {"folder": "x"}"#), code::REFUSED, "\"plugin\"", "Go plugins");
+    problem(&root(r#""naem": "x""#), code::IGNORED_KEY, "\"naem\"", "did you mean `name`?");
+    problem(&root(r#""url_pattern": "x""#), code::IGNORED_KEY, "\"url_pattern\"", "belongs to a backend");
+    problem(&root(r#""max_idle_connections": 5"#), code::NO_EFFECT, "\"max_idle_connections\"", "no effect");
+    problem(&root(r#""name": "a", "Name": "b""#), code::DUPLICATE_KEY, "\"Name\"", "first on line 1 as `name`");
+    problem(&root(r#""host": ["http://a/b"]"#), code::HOST, "\"http://a/b\"", "url_pattern");
+    assert!(json(&root(r#""PORT": 0, "tls": null, "plugin": {}, "read_timeout": "0s""#)).report.is_ok());
 }
 
 #[test]
 fn endpoint_values_are_checked() {
     let endpoint = |members: &str| file("", members, "");
-    problem(
-        &endpoint(r#""methode": "GET","#),
-        code::IGNORED_KEY,
-        "\"methode\"",
-        "`method`",
-    );
-    problem(
-        &endpoint(r#""method": "G T","#),
-        code::VALUE,
-        "\"G T\"",
-        "not a method",
-    );
-    problem(
-        &endpoint(r#""method": ["GET", "trace"],"#),
-        code::VALUE,
-        "\"trace\"",
-        "refused",
-    );
-    problem(
-        &endpoint(r#""method": ["GET", "get"],"#),
-        code::LISTED_TWICE,
-        "\"get\"",
-        "twice",
-    );
+    problem(&endpoint(r#""methode": "GET","#), code::IGNORED_KEY, "\"methode\"", "`method`");
+    problem(&endpoint(r#""method": "G T","#), code::VALUE, "\"G T\"", "not a method");
+    problem(&endpoint(r#""method": ["GET", "trace"],"#), code::VALUE, "\"trace\"", "refused");
+    problem(&endpoint(r#""method": ["GET", "get"],"#), code::LISTED_TWICE, "\"get\"", "twice");
     problem(&endpoint(r#""method": [],"#), code::VALUE, "[]", "empty");
-    problem(
-        &endpoint(r#""concurrent_calls": 3,"#),
-        code::NOT_BUILT,
-        "\"concurrent_calls\"",
-        "not built yet",
-    );
-    problem(
-        &endpoint(r#""input_headers": ["X Y"],"#),
-        code::VALUE,
-        "\"X Y\"",
-        "not a header name",
-    );
-    problem(
-        &endpoint(r#""headers_to_pass": ["X"],"#),
-        code::NO_EFFECT,
-        "\"headers_to_pass\"",
-        "input_headers",
-    );
+    problem(&endpoint(r#""concurrent_calls": 3,"#), code::NOT_BUILT, "\"concurrent_calls\"", "not built yet");
+    problem(&endpoint(r#""input_headers": ["X Y"],"#), code::VALUE, "\"X Y\"", "not a header name");
+    problem(&endpoint(r#""headers_to_pass": ["X"],"#), code::NO_EFFECT, "\"headers_to_pass\"", "input_headers");
     let minimal = |members: &str| format!(r#"{{"version": 3, "endpoints": [{{ {members} }}]}}"#);
     let backend = r#""backend": [{"host": ["up"]}]"#;
+    problem(&minimal(&format!(r#""endpoint": "/a", {backend}"#)), code::NOT_BUILT, "\"endpoint\"", "no-op");
     problem(
-        &minimal(&format!(r#""endpoint": "/a", {backend}"#)),
-        code::NOT_BUILT,
-        "\"endpoint\"",
-        "no-op",
-    );
-    problem(
-        &minimal(&format!(
-            r#""endpoint": "/a", "output_encoding": "xml", {backend}"#
-        )),
+        &minimal(&format!(r#""endpoint": "/a", "output_encoding": "xml", {backend}"#)),
         code::NOT_BUILT,
         "\"xml\"",
         "no-op",
     );
     problem(
-        &minimal(&format!(
-            r#""endpoint": "/a", "output_encoding": "noop", {backend}"#
-        )),
+        &minimal(&format!(r#""endpoint": "/a", "output_encoding": "noop", {backend}"#)),
         code::VALUE,
         "\"noop\"",
         "did you mean `no-op`?",
     );
-    problem(
-        &minimal(&format!(r#""output_encoding": "no-op", {backend}"#)),
-        code::MISSING,
-        "{",
-        "`endpoint`",
-    );
+    problem(&minimal(&format!(r#""output_encoding": "no-op", {backend}"#)), code::MISSING, "{", "`endpoint`");
     let no_op = r#""endpoint": "/a", "output_encoding": "no-op""#;
     problem(&minimal(no_op), code::MISSING, "{", "`backend`");
     problem(
-        &minimal(&format!(
-            r#"{no_op}, "backend": [{{"host": "a"}}, {{"host": "b"}}]"#
-        )),
+        &minimal(&format!(r#"{no_op}, "backend": [{{"host": "a"}}, {{"host": "b"}}]"#)),
         code::BACKENDS,
         r#"{"host": "b"}"#,
         "can not use NoOp encoding with more than one backends",
@@ -321,63 +156,18 @@ fn endpoint_values_are_checked() {
 #[test]
 fn backend_values_are_checked() {
     let backend = |members: &str| file("", "", members);
-    problem(
-        &backend(r#", "encoding": "jsn""#),
-        code::VALUE,
-        "\"jsn\"",
-        "did you mean `json`?",
-    );
-    problem(
-        &backend(r#", "encoding": "json""#),
-        code::NO_EFFECT,
-        "\"json\"",
-        "no-op rules",
-    );
-    problem(
-        &backend(r#", "allow": ["a"]"#),
-        code::NOT_BUILT,
-        "\"allow\"",
-        "not built yet",
-    );
-    problem(
-        &backend(r#", "is_collection": true"#),
-        code::NOT_BUILT,
-        "\"is_collection\"",
-        "not built yet",
-    );
-    problem(
-        &backend(r#", "sd": "dns""#),
-        code::NOT_BUILT,
-        "\"sd\"",
-        "service discovery",
-    );
-    problem(
-        &backend(r#", "client_id": "x""#),
-        code::IGNORED_KEY,
-        "\"client_id\"",
-        "auth/client-credentials",
-    );
+    problem(&backend(r#", "encoding": "jsn""#), code::VALUE, "\"jsn\"", "did you mean `json`?");
+    problem(&backend(r#", "encoding": "json""#), code::NO_EFFECT, "\"json\"", "no-op rules");
+    problem(&backend(r#", "allow": ["a"]"#), code::NOT_BUILT, "\"allow\"", "not built yet");
+    problem(&backend(r#", "is_collection": true"#), code::NOT_BUILT, "\"is_collection\"", "not built yet");
+    problem(&backend(r#", "sd": "dns""#), code::NOT_BUILT, "\"sd\"", "service discovery");
+    problem(&backend(r#", "client_id": "x""#), code::IGNORED_KEY, "\"client_id\"", "auth/client-credentials");
     let text = file("", "", "").replace("/b/{id}", "/b/{idd}");
-    problem(
-        &text,
-        code::UNDEFINED_PLACEHOLDER,
-        "\"/b/{idd}\"",
-        "did you mean `{id}`?",
-    );
+    problem(&text, code::UNDEFINED_PLACEHOLDER, "\"/b/{idd}\"", "did you mean `{id}`?");
     let text = file("", "", "").replace("/b/{id}", "/b/{xyz}");
-    problem(
-        &text,
-        code::UNDEFINED_PLACEHOLDER,
-        "\"/b/{xyz}\"",
-        "the endpoint declares `{id}`",
-    );
+    problem(&text, code::UNDEFINED_PLACEHOLDER, "\"/b/{xyz}\"", "the endpoint declares `{id}`");
     let text = file("", "", "").replace("\"http://up:8000\"", "\"http://up:8000/v1\"");
-    problem(
-        &text,
-        code::HOST,
-        "\"http://up:8000/v1\"",
-        "move the path to `url_pattern`",
-    );
+    problem(&text, code::HOST, "\"http://up:8000/v1\"", "move the path to `url_pattern`");
     let text = file("", "", "").replace("[\"http://up:8000\"]", "[]");
     problem(&text, code::MISSING, "{", "no `host`");
 }

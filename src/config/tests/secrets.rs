@@ -4,38 +4,14 @@ use super::*;
 
 #[test]
 fn interpolated_values_are_used_and_never_shown() {
-    let text = credentials(
-        r#""client_id": "${env:ID:-me}", "client_secret": "${env:S}", "token_url": "${env:URL}""#,
-    );
-    let good = json_with(
-        &text,
-        &Options::default(),
-        &[("S", "hunter2"), ("URL", "https://idp/t")],
-    );
-    let policy = good.model.unwrap().endpoints[0]
-        .backend
-        .token
-        .clone()
-        .unwrap();
-    assert_eq!(
-        (
-            policy.credential.client_id.as_str(),
-            policy.credential.client_secret.expose()
-        ),
-        ("me", "hunter2")
-    );
-    let bad = json_with(
-        &text,
-        &Options::default(),
-        &[("S", ""), ("URL", "http://hunter2/")],
-    )
-    .report;
+    let text = credentials(r#""client_id": "${env:ID:-me}", "client_secret": "${env:S}", "token_url": "${env:URL}""#);
+    let good = json_with(&text, &Options::default(), &[("S", "hunter2"), ("URL", "https://idp/t")]);
+    let policy = good.model.unwrap().endpoints[0].backend.token.clone().unwrap();
+    assert_eq!((policy.credential.client_id.as_str(), policy.credential.client_secret.expose()), ("me", "hunter2"));
+    let bad = json_with(&text, &Options::default(), &[("S", ""), ("URL", "http://hunter2/")]).report;
     assert_eq!(bad.errors(), 2);
     let rendered = bad.render(false);
-    assert!(
-        !rendered.contains("hunter2") && rendered.contains("`${env:URL}`"),
-        "{rendered}"
-    );
+    assert!(!rendered.contains("hunter2") && rendered.contains("`${env:URL}`"), "{rendered}");
     // What could not be filled in is told once, whatever else the text as written would be wrong for.
     for (from, to) in [
         ("/b/{id}", "${env:NOPE}"),
@@ -44,16 +20,10 @@ fn interpolated_values_are_used_and_never_shown() {
         ("no-op", "${env:NOPE}"),
     ] {
         let missing = json(&file("", "", "").replace(from, to));
-        assert_eq!(
-            only(&missing).message,
-            "the environment variable `NOPE` is not set"
-        );
+        assert_eq!(only(&missing).message, "the environment variable `NOPE` is not set");
     }
     let missing = json_with(&text, &Options::default(), &[("S", "x")]);
-    assert_eq!(
-        only(&missing).message,
-        "the environment variable `URL` is not set"
-    );
+    assert_eq!(only(&missing).message, "the environment variable `URL` is not set");
     for (member, value) in [
         (r#""timeout": "${env:X}","#, "hunter2"),
         (r#""port": "${env:X}","#, "hunter2"),
@@ -63,10 +33,7 @@ fn interpolated_values_are_used_and_never_shown() {
     ] {
         let report = json_with(&file(member, "", ""), &Options::default(), &[("X", value)]).report;
         assert_eq!(report.errors(), 1, "{}", report.render(false));
-        assert!(
-            !format!("{}{}", report.render(false), report.to_json()).contains("hunter2"),
-            "{member}"
-        );
+        assert!(!format!("{}{}", report.render(false), report.to_json()).contains("hunter2"), "{member}");
     }
     for (from, to, value) in [
         ("/b/{id}", "${env:X}", "/{hunter2}"),
@@ -74,31 +41,17 @@ fn interpolated_values_are_used_and_never_shown() {
         ("http://up:8000", "${env:X}", "http://u:hunter2@up"),
         ("/a/{id}", "${env:X}", "/__debug/hunter2"),
     ] {
-        let report = json_with(
-            &file("", "", "").replace(from, to),
-            &Options::default(),
-            &[("X", value)],
-        )
-        .report;
+        let report = json_with(&file("", "", "").replace(from, to), &Options::default(), &[("X", value)]).report;
         assert!(!report.is_ok());
-        assert!(
-            !format!("{}{}", report.render(false), report.to_json()).contains("hunter2"),
-            "{to}"
-        );
+        assert!(!format!("{}{}", report.render(false), report.to_json()).contains("hunter2"), "{to}");
     }
 }
 
 #[test]
 fn secrets_are_in_no_rendered_line() {
     let broken = [
-        (
-            r#"{"version": 3, "client_secret": "hunter2" "x": 1}"#,
-            Format::Json,
-        ),
-        (
-            r#"{"version": 3, "client_secret": "hunter2, "x": 1}"#,
-            Format::Json,
-        ),
+        (r#"{"version": 3, "client_secret": "hunter2" "x": 1}"#, Format::Json),
+        (r#"{"version": 3, "client_secret": "hunter2, "x": 1}"#, Format::Json),
         (r#"{"version": 3, "client_secret": hunter2}"#, Format::Json),
         ("version: 3\nclient_secret: \"hunter2\n", Format::Yaml),
         ("version: 3\nclient_secret: *hunter2\n", Format::Yaml),
@@ -107,26 +60,14 @@ fn secrets_are_in_no_rendered_line() {
         ("version: 3\nclient_secret: !hunter2!x y\n", Format::Yaml),
         ("version: 3\nclient_secret: !<hunter2 y\n", Format::Yaml),
         ("version: 3\nclient_secret: %hunter2\n", Format::Yaml),
-        (
-            "version: 3\nclient_secret: &hunter2 *hunter2\n",
-            Format::Yaml,
-        ),
+        ("version: 3\nclient_secret: &hunter2 *hunter2\n", Format::Yaml),
         ("version: 3\nclient_secret: !!int hunter2\n", Format::Yaml),
-        (
-            "version: 3\nclient_secret: !!binary hunter2\n",
-            Format::Yaml,
-        ),
+        ("version: 3\nclient_secret: !!binary hunter2\n", Format::Yaml),
         ("version: 3\nclient_secret: {hunter2: \n", Format::Yaml),
         ("version: 3\nclient_secret: [x]hunter2\n", Format::Yaml),
         ("version: 3\nclient_secret: \"\\hunter2\"\n", Format::Yaml),
-        (
-            r#"{"version": 3, "client_secret": "\hunter2"}"#,
-            Format::Json,
-        ),
-        (
-            r#"{"version": 3, "client_secret": {"hunter2" oops}}"#,
-            Format::Json,
-        ),
+        (r#"{"version": 3, "client_secret": "\hunter2"}"#, Format::Json),
+        (r#"{"version": 3, "client_secret": {"hunter2" oops}}"#, Format::Json),
         ("version: 3\nclient_secret: hunter2: x\n", Format::Yaml),
     ];
     for (text, format) in broken {
@@ -135,14 +76,10 @@ fn secrets_are_in_no_rendered_line() {
         let shown = format!("{}{}", report.render(false), report.to_json());
         assert!(!shown.contains("hunter2"), "{text}\n{shown}");
     }
-    let minified = credentials(&format!(
-        r#"{CLIENT},"nope":1,"endpoint_params":{{"client_secret":["hunter2"],"a":{{}}}}"#
-    ));
+    let minified =
+        credentials(&format!(r#"{CLIENT},"nope":1,"endpoint_params":{{"client_secret":["hunter2"],"a":{{}}}}"#));
     let report = json(&minified.replace('\n', "")).report;
     assert!(report.errors() >= 2);
     let shown = report.render(false);
-    assert!(
-        !shown.contains("hunter2") && shown.contains("*******"),
-        "{shown}"
-    );
+    assert!(!shown.contains("hunter2") && shown.contains("*******"), "{shown}");
 }
