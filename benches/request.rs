@@ -2,6 +2,14 @@
 //!
 //! Whole requests are measured beside other proxies, not here.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a bench that cannot run should say so"
+)]
+#![allow(missing_docs, reason = "criterion's macros make public items")]
+
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, Method, StatusCode, Version, header};

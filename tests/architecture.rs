@@ -1,5 +1,7 @@
 //! Imports point down one list of modules, as `docs/architecture.md` draws it.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

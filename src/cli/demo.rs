@@ -27,8 +27,7 @@ impl Demo {
             Err(error) => return failed(error),
         };
         let options = Options { port: self.port, ..Options::default() };
-        let loaded =
-            config::load_text("conf/demo.json", Format::Json, CONFIGURATION.to_owned(), &options, &demo.environment());
+        let loaded = config::load_text("conf/demo.json", Format::Json, CONFIGURATION, &options, &demo.environment());
         let Some(model) = loaded.model else {
             return failed(loaded.report.render(std::io::stderr().is_terminal()));
         };

@@ -77,23 +77,23 @@ pub(super) struct Diagnostics {
 
 impl Diagnostics {
     /// An empty list for a text.
-    pub fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         let line_starts = text.match_indices('\n').map(|(at, _)| at + 1).collect();
         Self { list: Vec::new(), line_starts }
     }
 
     /// Adds a problem.
-    pub fn push(&mut self, diagnostic: Diagnostic) {
+    pub(super) fn push(&mut self, diagnostic: Diagnostic) {
         self.list.push(diagnostic);
     }
 
     /// The line a byte is on, from 1.
-    pub fn line_of(&self, offset: usize) -> usize {
+    pub(super) fn line_of(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= offset) + 1
     }
 
     /// The problems in the order of the file, those without a place first.
-    pub fn into_sorted(mut self) -> Vec<Diagnostic> {
+    pub(super) fn into_sorted(mut self) -> Vec<Diagnostic> {
         self.list.sort_by_key(|d| d.span.as_ref().map(|span| span.start));
         self.list
     }

@@ -24,7 +24,7 @@ pub enum Format {
 
 /// A value with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
+pub(super) struct Node {
     /// What it is.
     pub value: Value,
     /// Where it is, in bytes.
@@ -35,7 +35,7 @@ pub struct Node {
 
 /// Where the content of a [`Node`] comes from, which decides what diagnostics may quote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub(super) enum Origin {
     /// The text itself.
     Text,
     /// A string with `${…}` filled in; this is how it was written.
@@ -48,7 +48,7 @@ pub enum Origin {
 
 /// What a [`Node`] holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub(super) enum Value {
     /// `null`, or nothing in YAML.
     Null,
     /// `true` or `false`.
@@ -65,7 +65,7 @@ pub enum Value {
 
 /// A key with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+pub(super) struct Member {
     /// The key.
     pub key: String,
     /// Where the key is.
@@ -76,12 +76,12 @@ pub struct Member {
 
 impl Node {
     /// A value as it stands in the text.
-    pub fn new(value: Value, span: Span) -> Self {
+    pub(super) fn new(value: Value, span: Span) -> Self {
         Self { value, span, origin: Origin::Text }
     }
 
     /// The place, unless the value is not from the text.
-    pub fn place(&self) -> Option<Span> {
+    pub(super) fn place(&self) -> Option<Span> {
         match self.origin {
             Origin::Variable(_) => None,
             _ => Some(self.span.clone()),
@@ -89,7 +89,7 @@ impl Node {
     }
 
     /// What diagnostics call it: `a string`, `an object`.
-    pub fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> &'static str {
         match self.value {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",

@@ -23,7 +23,7 @@ pub(super) struct Context<'a> {
 
 impl Context<'_> {
     /// Reports a problem at a value. One from an environment variable has no place in the file: its name is told instead.
-    pub fn report(&mut self, node: &Node, mut problem: Diagnostic) {
+    pub(super) fn report(&mut self, node: &Node, mut problem: Diagnostic) {
         if node.origin == Origin::Unfilled {
             return;
         }
@@ -36,7 +36,7 @@ impl Context<'_> {
     }
 
     /// Reports a problem at a key.
-    pub fn report_key(&mut self, member: &Member, mut problem: Diagnostic) {
+    pub(super) fn report_key(&mut self, member: &Member, mut problem: Diagnostic) {
         if member.value.place().is_none() {
             return self.report(&member.value, problem);
         }
@@ -45,12 +45,12 @@ impl Context<'_> {
     }
 
     /// An error at a value.
-    pub fn error(&mut self, node: &Node, code: Code, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn error(&mut self, node: &Node, code: Code, message: impl Into<String>, help: impl Into<String>) {
         self.report(node, Diagnostic::error(code, None, message).help(help));
     }
 
     /// A warning at a value.
-    pub fn warning(&mut self, node: &Node, code: Code, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn warning(&mut self, node: &Node, code: Code, message: impl Into<String>, help: impl Into<String>) {
         self.report(node, Diagnostic::warning(code, None, message).help(help));
     }
 
@@ -60,7 +60,7 @@ impl Context<'_> {
     }
 
     /// A string; a number counts by its digits.
-    pub fn string<'d>(&mut self, node: &'d Node) -> Option<&'d str> {
+    pub(super) fn string<'d>(&mut self, node: &'d Node) -> Option<&'d str> {
         match &node.value {
             Value::String(text) | Value::Number(text) => Some(text),
             _ => {
@@ -71,7 +71,7 @@ impl Context<'_> {
     }
 
     /// A boolean, or `"true"` or `"false"`.
-    pub fn boolean(&mut self, node: &Node) -> Option<bool> {
+    pub(super) fn boolean(&mut self, node: &Node) -> Option<bool> {
         match &node.value {
             Value::Bool(value) => return Some(*value),
             Value::String(text) if text.eq_ignore_ascii_case("true") || text == "1" => {
@@ -87,7 +87,7 @@ impl Context<'_> {
     }
 
     /// A whole number, or a string of its digits.
-    pub fn integer<T: FromStr>(&mut self, node: &Node, expected: &str) -> Option<T> {
+    pub(super) fn integer<T: FromStr>(&mut self, node: &Node, expected: &str) -> Option<T> {
         let (Value::Number(text) | Value::String(text)) = &node.value else {
             self.wrong_type(node, expected);
             return None;
@@ -101,7 +101,7 @@ impl Context<'_> {
     }
 
     /// A duration; a bare number counts nanoseconds, as KrakenD's.
-    pub fn duration(&mut self, node: &Node) -> Option<Duration> {
+    pub(super) fn duration(&mut self, node: &Node) -> Option<Duration> {
         match &node.value {
             Value::String(text) => match duration::parse(text.trim()) {
                 Ok(duration) => Some(duration),
@@ -133,7 +133,7 @@ impl Context<'_> {
     }
 
     /// A list of strings with their places; one string counts as a list of it. Items of another type are reported and left out.
-    pub fn strings<'d>(&mut self, node: &'d Node) -> Option<Vec<(&'d str, &'d Node)>> {
+    pub(super) fn strings<'d>(&mut self, node: &'d Node) -> Option<Vec<(&'d str, &'d Node)>> {
         match &node.value {
             Value::Array(items) => {
                 Some(items.iter().filter_map(|item| self.string(item).map(|text| (text, item))).collect())
@@ -147,7 +147,7 @@ impl Context<'_> {
     }
 
     /// A list; a single object counts as a list of it.
-    pub fn list<'d>(&mut self, node: &'d Node) -> Option<&'d [Node]> {
+    pub(super) fn list<'d>(&mut self, node: &'d Node) -> Option<&'d [Node]> {
         match &node.value {
             Value::Array(items) => Some(items),
             Value::Object(_) => Some(std::slice::from_ref(node)),
@@ -159,7 +159,7 @@ impl Context<'_> {
     }
 
     /// An object's members as they are.
-    pub fn members<'d>(&mut self, node: &'d Node) -> Option<&'d [Member]> {
+    pub(super) fn members<'d>(&mut self, node: &'d Node) -> Option<&'d [Member]> {
         if let Value::Object(members) = &node.value {
             return Some(members);
         }

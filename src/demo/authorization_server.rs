@@ -55,7 +55,7 @@ impl AuthorizationServer {
     }
 
     fn answer(&self, authorization: Option<&HeaderValue>, body: &[u8]) -> (StatusCode, Value) {
-        let grant = url::form_urlencoded::parse(body).find(|(name, _)| name == "grant_type");
+        let grant = form_urlencoded::parse(body).find(|(name, _)| name == "grant_type");
         if !self.is_client(authorization) {
             return (StatusCode::UNAUTHORIZED, json!({"error": "invalid_client"}));
         }

@@ -63,7 +63,7 @@ fn now() -> String {
 fn echo(request: &RequestView<'_>, body: &[u8]) -> Value {
     let query = request.query.unwrap_or_default();
     let mut parameters: Map<String, Value> = Map::new();
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         push(&mut parameters, &name, &value);
     }
     json!({

@@ -5,7 +5,7 @@ use pingora::Result;
 use pingora_proxy::Session;
 
 /// The body of a request to the echo endpoint, cut at [`LARGEST_ECHO`]; nothing for the others, which do not look at it.
-pub async fn body(session: &mut Session, built_in: BuiltIn) -> Result<Vec<u8>> {
+pub(super) async fn body(session: &mut Session, built_in: BuiltIn) -> Result<Vec<u8>> {
     let mut body = Vec::new();
     if built_in != BuiltIn::Echo {
         return Ok(body);

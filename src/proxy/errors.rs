@@ -10,7 +10,7 @@ use pingora::{Error, ErrorSource};
 use std::time::Duration;
 
 /// Which failure an error is; `left` is what remains of the request's timeout.
-pub fn failure(error: &Error, left: Duration) -> Failure {
+pub(super) fn failure(error: &Error, left: Duration) -> Failure {
     match error.esource() {
         ErrorSource::Upstream => upstream(error, left),
         ErrorSource::Downstream => match error.etype() {

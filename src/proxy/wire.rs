@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 /// The view of a session's request.
-pub fn view(session: &Session) -> RequestView<'_> {
+pub(super) fn view(session: &Session) -> RequestView<'_> {
     let request = session.req_header();
     RequestView {
         method: &request.method,
@@ -30,7 +30,7 @@ fn client(session: &Session) -> Option<IpAddr> {
 }
 
 /// Writes a whole answer.
-pub async fn write(session: &mut Session, reply: Reply) -> Result<()> {
+pub(super) async fn write(session: &mut Session, reply: Reply) -> Result<()> {
     let mut response = ResponseHeader::build(reply.status, Some(reply.headers.len() + 4))?;
     for (name, value) in reply.headers {
         response.insert_header(name, value)?;
@@ -45,7 +45,7 @@ pub async fn write(session: &mut Session, reply: Reply) -> Result<()> {
 }
 
 /// What the access log keeps: reference counts and numbers.
-pub fn record(session: &Session, ctx: &Context, status: u16, took: Duration) -> AccessRecord {
+pub(super) fn record(session: &Session, ctx: &Context, status: u16, took: Duration) -> AccessRecord {
     let request = session.req_header();
     let route = ctx.route.as_ref();
     AccessRecord {

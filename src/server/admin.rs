@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// The admin application.
-pub struct Admin {
+pub(super) struct Admin {
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
     /// What `/readyz` waits for.

@@ -8,7 +8,7 @@ use pingora::services::ServiceReadyNotifier;
 use pingora::services::background::BackgroundService;
 
 /// Keeps tokens fresh. Nothing waits for it to be ready: requests wait for their own first token, and `/readyz` tells.
-pub struct Tokens {
+pub(super) struct Tokens {
     /// The work.
     pub keeper: Keeper,
 }
@@ -22,7 +22,7 @@ impl BackgroundService for Tokens {
 }
 
 /// Keeps upstream addresses fresh. It is ready when each name was looked up once.
-pub struct Resolving {
+pub(super) struct Resolving {
     /// The work.
     pub resolver: Resolver,
 }

@@ -10,7 +10,7 @@ use std::os::fd::IntoRawFd;
 use tokio::sync::watch;
 
 /// The wrapper.
-pub struct Bound<A> {
+pub(super) struct Bound<A> {
     service: Service<A>,
     listener: Option<TcpListener>,
     address: SocketAddr,
@@ -21,7 +21,7 @@ pub struct Bound<A> {
 impl<A> Bound<A> {
     /// Puts `service` on `listener`. It stops accepting when `stop` becomes true; the receiver becomes true when its
     /// listener is closed.
-    pub fn new(
+    pub(super) fn new(
         mut service: Service<A>,
         listener: TcpListener,
         address: SocketAddr,
@@ -36,7 +36,7 @@ impl<A> Bound<A> {
 impl Bound<()> {
     /// A stop signal that is never given. Pingora would take a closed channel for one, so its sender is leaked: there is
     /// one for each listener of the process.
-    pub fn never() -> ShutdownWatch {
+    pub(super) fn never() -> ShutdownWatch {
         let (sender, receiver) = watch::channel(false);
         std::mem::forget(sender);
         receiver

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 const LOOK: Duration = Duration::from_millis(10);
 
 /// What a drain needs of the gateway.
-pub struct Drain {
+pub(super) struct Drain {
     /// Requests under way.
     pub in_flight: InFlight,
     /// Tells the proxy's listener to close.
@@ -73,14 +73,14 @@ impl Stop for watch::Receiver<bool> {
 type Started = Box<dyn FnOnce() + Send>;
 
 /// Pingora's way of asking when to end. Its `recv` takes `&self` and is called once, hence the lock.
-pub struct DrainWatch {
+pub(super) struct DrainWatch {
     drain: Drain,
     parts: Mutex<Option<(Box<dyn Stop>, Started)>>,
 }
 
 impl Drain {
     /// A watch that drains when `stop` is asked for.
-    pub fn watch(self, stop: impl Stop + 'static, started: impl FnOnce() + Send + 'static) -> DrainWatch {
+    pub(super) fn watch(self, stop: impl Stop + 'static, started: impl FnOnce() + Send + 'static) -> DrainWatch {
         DrainWatch { drain: self, parts: Mutex::new(Some((Box::new(stop), Box::new(started)))) }
     }
 

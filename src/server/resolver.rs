@@ -19,7 +19,7 @@ const EVERY_UNKNOWN: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// The names and what became of them.
-pub struct Resolver {
+pub(super) struct Resolver {
     names: Vec<Arc<Name>>,
 }
 
@@ -31,7 +31,7 @@ struct Name {
 
 impl Resolver {
     /// A resolver for all names of a book.
-    pub fn new(book: &AddressBook) -> Self {
+    pub(super) fn new(book: &AddressBook) -> Self {
         let name = |addresses: &Arc<Addresses>| {
             Arc::new(Name { addresses: addresses.clone(), failing: AtomicBool::new(false) })
         };
@@ -39,7 +39,7 @@ impl Resolver {
     }
 
     /// Looks every name up once, all at the same time.
-    pub async fn resolve_all(&self) {
+    pub(super) async fn resolve_all(&self) {
         let mut lookups = JoinSet::new();
         for name in &self.names {
             lookups.spawn(name.clone().resolve());
@@ -48,7 +48,7 @@ impl Resolver {
     }
 
     /// Looks names up again until the task is dropped.
-    pub async fn keep_fresh(&self) {
+    pub(super) async fn keep_fresh(&self) {
         let mut tasks = JoinSet::new();
         for name in &self.names {
             tasks.spawn(name.clone().keep_fresh());

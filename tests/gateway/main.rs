@@ -1,5 +1,15 @@
 //! Everything that is tested through porteur's public door, in one binary.
 
+#![allow(unreachable_pub, reason = "the support is a library of its own")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+#![allow(clippy::float_cmp, reason = "counters are whole numbers")]
+
 #[path = "../support/lib.rs"]
 #[allow(dead_code, reason = "the support is a library: not every test run needs all of it")]
 mod support;

@@ -137,8 +137,8 @@ enum Raw {
     Bool(bool),
     Number(String),
     String(String),
-    Array(Vec<Spanned<Raw>>),
-    Object(Vec<(Spanned<String>, Spanned<Raw>)>),
+    Array(Vec<Spanned<Self>>),
+    Object(Vec<(Spanned<String>, Spanned<Self>)>),
 }
 
 impl<'de> Deserialize<'de> for Raw {

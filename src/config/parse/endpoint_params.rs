@@ -13,7 +13,7 @@ pub(super) struct Params(pub BTreeMap<String, Vec<Secret>>);
 
 impl Params {
     /// Reads the object and compares it with what the other keys say.
-    pub fn read(cx: &mut Context<'_>, object: &Object<'_>, has_scopes: bool) -> Self {
+    pub(super) fn read(cx: &mut Context<'_>, object: &Object<'_>, has_scopes: bool) -> Self {
         let mut params = Self::default();
         let Some(node) = object.get("endpoint_params") else {
             return params;
@@ -47,17 +47,17 @@ impl Params {
         }
     }
 
-    pub fn contains(&self, name: &str) -> bool {
+    pub(super) fn contains(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
     /// The first value of a parameter.
-    pub fn first(&self, name: &str) -> Option<String> {
+    pub(super) fn first(&self, name: &str) -> Option<String> {
         self.0.get(name).and_then(|values| values.first()).map(|value| value.expose().to_owned())
     }
 
     /// Takes a parameter out.
-    pub fn remove(&mut self, name: &str) -> Option<String> {
+    pub(super) fn remove(&mut self, name: &str) -> Option<String> {
         let first = self.first(name);
         self.0.remove(name);
         first

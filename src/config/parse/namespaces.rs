@@ -12,7 +12,7 @@ pub(super) struct Namespaces<'d>(Vec<(&'static str, &'d Node)>);
 
 impl<'d> Namespaces<'d> {
     /// Reports every name that is not carried out at this level.
-    pub fn open(cx: &mut Context<'_>, node: Option<&'d Node>, level: Level) -> Self {
+    pub(super) fn open(cx: &mut Context<'_>, node: Option<&'d Node>, level: Level) -> Self {
         let mut built: Vec<(&'static str, &'d Node)> = Vec::new();
         let members = node.and_then(|node| cx.members(node)).unwrap_or_default();
         for member in members {
@@ -33,7 +33,7 @@ impl<'d> Namespaces<'d> {
     }
 
     /// The value of a namespace.
-    pub fn get(&self, name: &str) -> Option<&'d Node> {
+    pub(super) fn get(&self, name: &str) -> Option<&'d Node> {
         self.0.iter().find(|(built, _)| *built == name).map(|(_, node)| *node)
     }
 }

@@ -17,7 +17,7 @@ pub(in super::super) struct Object<'d> {
 
 impl<'d> Object<'d> {
     /// Checks all keys of an object: unknown ones, and those porteur does not carry out.
-    pub fn open(cx: &mut Context<'_>, node: &'d Node, level: Level) -> Option<Self> {
+    pub(crate) fn open(cx: &mut Context<'_>, node: &'d Node, level: Level) -> Option<Self> {
         let members = cx.members(node)?;
         for member in members {
             check(cx, member, level);
@@ -26,34 +26,34 @@ impl<'d> Object<'d> {
     }
 
     /// The member of a key: the exact spelling first, else any case. `null` counts as absent.
-    pub fn member(&self, key: &str) -> Option<&'d Member> {
+    pub(crate) fn member(&self, key: &str) -> Option<&'d Member> {
         let exact = self.members.iter().find(|member| member.key == key);
         let found = exact.or_else(|| self.members.iter().find(|member| member.key.eq_ignore_ascii_case(key)));
         found.filter(|member| member.value.value != Value::Null)
     }
 
     /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<&'d Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'d Node> {
         self.member(key).map(|member| &member.value)
     }
 
     /// A string.
-    pub fn string(&self, cx: &mut Context<'_>, key: &str) -> Option<&'d str> {
+    pub(crate) fn string(&self, cx: &mut Context<'_>, key: &str) -> Option<&'d str> {
         self.get(key).and_then(|node| cx.string(node))
     }
 
     /// A boolean, `false` unless set.
-    pub fn boolean(&self, cx: &mut Context<'_>, key: &str) -> bool {
+    pub(crate) fn boolean(&self, cx: &mut Context<'_>, key: &str) -> bool {
         self.get(key).and_then(|node| cx.boolean(node)).unwrap_or(false)
     }
 
     /// A duration, `None` also for 0: KrakenD's "not set".
-    pub fn duration(&self, cx: &mut Context<'_>, key: &str) -> Option<Duration> {
+    pub(crate) fn duration(&self, cx: &mut Context<'_>, key: &str) -> Option<Duration> {
         self.get(key).and_then(|node| cx.duration(node)).filter(|duration| !duration.is_zero())
     }
 
     /// Reports a missing key where the object begins.
-    pub fn missing(&self, cx: &mut Context<'_>, key: &str, whose: &str, help: &str) {
+    pub(crate) fn missing(&self, cx: &mut Context<'_>, key: &str, whose: &str, help: &str) {
         let message = format!("{whose} has no `{key}`");
         cx.diagnostics.push(Diagnostic::error(code::MISSING, Some(self.head.clone()), message).help(help));
     }
