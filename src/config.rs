@@ -82,7 +82,7 @@ pub fn load(path: &Path, options: &Options, environment: &dyn Environment) -> Lo
     match read_file(path) {
         Ok((format, text)) => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let sources = Sources { environment, folder: folder.unwrap_or(Path::new(".")) };
+            let sources = Sources { environment, folder: folder.unwrap_or_else(|| Path::new(".")) };
             load_from(&name, format, &text, options, &sources)
         }
         Err(problem) => Loaded { model: None, report: Report::new(&name, String::new(), vec![problem]) },

@@ -48,7 +48,7 @@ impl Demo {
         let listeners = [listen::on(anywhere)?, listen::on(anywhere)?];
         let [authorization_server, api] = &listeners;
         let address =
-            |listener: &TcpListener| listener.local_addr().map_err(|source| ListenError::new(anywhere, source));
+            |listener: &TcpListener| listener.local_addr().map_err(|source| ListenError::new(&anywhere, source));
         Ok(Self {
             authorization_server: address(authorization_server)?,
             api: address(api)?,

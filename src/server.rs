@@ -140,7 +140,7 @@ impl Gateway {
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, ListenError> {
-    listener.local_addr().map_err(|source| ListenError::new("listener", source))
+    listener.local_addr().map_err(|source| ListenError::new(&"the listener", source))
 }
 
 /// Pingora's settings. Draining is ours ([`drain`]): Pingora would sleep through its whole grace period even when idle

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 /// Everything requests need to know of the configuration.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are switches of the configuration, each on its own")]
 pub struct Snapshot {
     /// From method and path to an index into `endpoints`.
     pub router: Router,

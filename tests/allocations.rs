@@ -73,7 +73,7 @@ fn model() -> Model {
         "backend": [{ "host": ["http://127.0.0.1:9"], "url_pattern": "/v1/orders/{id}?x=1", "extra_config": {
             "auth/client-credentials": {
                 "client_id": "c", "client_secret": "s", "token_url": "https://login.example.test/token" } } }] }] }"#;
-    let loaded = config::load_text("test", Format::Json, text.to_owned(), &Options::default(), &NoEnvironment);
+    let loaded = config::load_text("test", Format::Json, text, &Options::default(), &NoEnvironment);
     loaded.model.unwrap_or_else(|| panic!("{}", loaded.report.render(false)))
 }
 

@@ -40,6 +40,9 @@ const NANOS: [(&str, u128); 8] = [
 ];
 
 /// Reads a duration as Go's `time.ParseDuration` does, without the negative ones.
+///
+/// # Errors
+/// If the text is no duration, is negative or does not fit.
 pub fn parse(text: &str) -> Result<Duration, ParseDurationError> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

@@ -21,8 +21,8 @@ pub(super) struct Configuration {
 
 impl Configuration {
     /// Reads the file; what the command line adds is in `options`.
-    pub(super) fn read(&self, options: Options) -> Loaded {
-        let options = Options { allow_unsupported: self.allow_unsupported.clone(), ..options };
+    pub(super) fn read(&self, mut options: Options) -> Loaded {
+        options.allow_unsupported.clone_from(&self.allow_unsupported);
         config::load(&self.config, &options, &ProcessEnvironment)
     }
 
@@ -33,6 +33,6 @@ impl Configuration {
         if !problems.is_empty() {
             print::error(problems.trim_end());
         }
-        loaded.model.ok_or(ExitCode::from(FAILED))
+        loaded.model.ok_or_else(|| ExitCode::from(FAILED))
     }
 }

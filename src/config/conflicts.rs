@@ -90,7 +90,7 @@ impl Clash<'_> {
         let path = quoted_part(route.node, &route.path.text);
         let method = method.map_or("*", Method::as_str);
         let line = earlier.map(|node| cx.diagnostics.line_of(node.span.start));
-        let other = line.map_or("another".to_owned(), |line| format!("the one on line {line}"));
+        let other = line.map_or_else(|| "another".to_owned(), |line| format!("the one on line {line}"));
         let verb = if code == code::DUPLICATE_ROUTE { "repeats" } else { "conflicts with" };
         cx.error(route.node, code, format!("the endpoint {path} {verb} {other} for `{method}`"), help);
     }

@@ -35,21 +35,21 @@ fn upstream(error: &Error, left: Duration) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pingora::ErrorType;
+    use pingora::{InternalError, InvalidHTTPHeader};
 
     #[test]
     fn failures_name_who_is_to_blame() {
         let second = Duration::from_secs(1);
         for (error, left, expected) in [
-            (Error::new_up(ErrorType::ConnectRefused), second, Failure::Connect),
-            (Error::new_up(ErrorType::ConnectTimedout), second, Failure::Connect),
-            (Error::new_up(ErrorType::ConnectTimedout), Duration::ZERO, Failure::UpstreamTimeout),
-            (Error::new_up(ErrorType::ReadTimedout), second, Failure::UpstreamTimeout),
-            (Error::new_up(ErrorType::InvalidHTTPHeader), second, Failure::UpstreamProtocol),
-            (Error::new_up(ErrorType::ConnectionClosed), second, Failure::UpstreamProtocol),
-            (Error::new_down(ErrorType::ConnectionClosed), second, Failure::ClientGone),
-            (Error::new_down(ErrorType::InvalidHTTPHeader), second, Failure::BadRequest),
-            (Error::new_in(ErrorType::InternalError), second, Failure::Internal),
+            (Error::new_up(ConnectRefused), second, Failure::Connect),
+            (Error::new_up(ConnectTimedout), second, Failure::Connect),
+            (Error::new_up(ConnectTimedout), Duration::ZERO, Failure::UpstreamTimeout),
+            (Error::new_up(ReadTimedout), second, Failure::UpstreamTimeout),
+            (Error::new_up(InvalidHTTPHeader), second, Failure::UpstreamProtocol),
+            (Error::new_up(ConnectionClosed), second, Failure::UpstreamProtocol),
+            (Error::new_down(ConnectionClosed), second, Failure::ClientGone),
+            (Error::new_down(InvalidHTTPHeader), second, Failure::BadRequest),
+            (Error::new_in(InternalError), second, Failure::Internal),
         ] {
             assert_eq!(failure(&error, left), expected, "{error}");
         }

@@ -21,7 +21,7 @@ pub struct ListenError {
 impl ListenError {
     /// An error of the socket for `address`.
     #[must_use]
-    pub fn new(address: impl ToString, source: io::Error) -> Self {
+    pub fn new(address: &impl ToString, source: io::Error) -> Self {
         Self { address: address.to_string(), source }
     }
 }
@@ -57,7 +57,7 @@ pub fn public(ip: Option<IpAddr>, port: u16) -> Result<TcpListener, ListenError>
 /// # Errors
 /// If the address cannot be bound.
 pub fn on(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    bind(address).map_err(|source| ListenError::new(address, source))
+    bind(address).map_err(|source| ListenError::new(&address, source))
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

@@ -66,7 +66,7 @@ impl TokenClient {
 fn reason(error: &ureq::Error) -> FetchError {
     match error {
         ureq::Error::Timeout(_) => FetchError::Timeout,
-        ureq::Error::BodyExceedsLimit(_) => FetchError::TooLarge,
+        ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => FetchError::TooLarge,
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => FetchError::Timeout,
         ureq::Error::Io(error) => io_reason(error),
         ureq::Error::HostNotFound => FetchError::Transport("host not found".to_owned()),
@@ -74,7 +74,6 @@ fn reason(error: &ureq::Error) -> FetchError {
         ureq::Error::Rustls(error) => FetchError::Transport(format!("TLS: {error}")),
         ureq::Error::Tls(what) => FetchError::Transport(format!("TLS: {what}")),
         ureq::Error::Protocol(_) | ureq::Error::Http(_) => FetchError::Transport("invalid HTTP answer".to_owned()),
-        ureq::Error::LargeResponseHeader(..) => FetchError::TooLarge,
         _ => FetchError::Transport("request failed".to_owned()),
     }
 }

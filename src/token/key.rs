@@ -130,9 +130,9 @@ mod tests {
         ];
         let mut keys = vec![TokenKey::of(&credential())];
         for change in changes {
-            let mut changed = credential();
-            change(&mut changed);
-            keys.push(TokenKey::of(&changed));
+            let mut other = credential();
+            change(&mut other);
+            keys.push(TokenKey::of(&other));
         }
         let count = keys.len();
         keys.sort();

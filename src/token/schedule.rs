@@ -82,6 +82,8 @@ fn spacing(lifetime: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::float_cmp, reason = "the seconds are computed from whole milliseconds")]
+
     use super::*;
 
     fn plan(seconds: u64, draw: f64) -> (f64, f64, f64) {

@@ -8,7 +8,7 @@
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
-#![allow(clippy::float_cmp, reason = "counters are whole numbers")]
+#![allow(clippy::pedantic, reason = "tests are read for what they show; strictness is for the gateway")]
 
 #[path = "../support/lib.rs"]
 #[allow(dead_code, reason = "the support is a library: not every test run needs all of it")]

@@ -138,11 +138,11 @@ fn no_log_line_at_any_level_shows_a_secret_or_a_token() {
     let idp = Idp::start(3);
     let canary = Scripted::counting("canary-token-0123456789", 3);
     let gone = Upstream::start(|_| Reply::close());
-    let mut wrong = credential(&idp.token_url());
+    let mut wrong = credential(idp.token_url());
     wrong["client_secret"] = json!("canary-wrong-secret-0123456789");
     wrong["first_token_wait"] = json!("0s");
     let configuration = configuration(&[
-        protected("/good", &idp.resource_url(), credential(&idp.token_url())),
+        protected("/good", &idp.resource_url(), credential(idp.token_url())),
         protected("/canary", &gone.url(), credential(&canary.token_url())),
         protected("/wrong", &idp.resource_url(), wrong),
     ]);

@@ -22,7 +22,7 @@ fn through_to_the_api(idp: &Idp, token_url: &str) -> Running {
 #[test]
 fn the_upstream_accepts_the_token_that_the_gateway_carries() {
     let idp = Idp::start(60);
-    let gateway = through_to_the_api(&idp, &idp.token_url()).ready();
+    let gateway = through_to_the_api(&idp, idp.token_url()).ready();
     let answer = gateway.get("/x");
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(client::get(idp.resource_server(), "/x").status, 401, "without a token the API refuses");
@@ -34,7 +34,7 @@ fn a_thousand_concurrent_first_requests_cause_one_fetch() {
     let idp = Idp::start(60);
     idp.fault("hold");
     let upstream = Upstream::echo();
-    let gateway = Running::with(&[protected("/x", &upstream.url(), credential(&idp.token_url()))]);
+    let gateway = Running::with(&[protected("/x", &upstream.url(), credential(idp.token_url()))]);
     let answered = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..50 {
@@ -61,7 +61,7 @@ fn a_thousand_concurrent_first_requests_cause_one_fetch() {
 #[test]
 fn tokens_are_refreshed_before_they_expire_and_no_request_fails_meanwhile() {
     let idp = Idp::start(4);
-    let gateway = through_to_the_api(&idp, &idp.token_url()).ready();
+    let gateway = through_to_the_api(&idp, idp.token_url()).ready();
     let enough = AtomicBool::new(false);
     let requests = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -121,7 +121,7 @@ fn without_a_token_the_answer_comes_after_the_first_token_wait() {
     assert_eq!(answer.status, 502, "on the same connection");
     assert!(upstream.requests().is_empty(), "nothing goes upstream without a token");
     let own = [("Authorization", "Bearer of-the-client")];
-    assert_eq!(client::send(gateway.address, &client::request("GET", "/pass", &own, b"")).status, 200);
+    assert_eq!(client::send(gateway.address, client::request("GET", "/pass", &own, b"")).status, 200);
     assert!(!upstream.only_request().headers.has("authorization"), "the client's own is removed all the same");
     assert_eq!(gateway.metric(r#"porteur_failures_total{failure="token_unavailable"}"#), 2.0);
 }
@@ -150,7 +150,7 @@ fn a_valid_token_outlives_the_server_and_an_expired_one_is_not_sent() {
 fn a_server_that_hangs_is_given_up_and_asked_again() {
     let idp = Idp::start(60);
     idp.fault_times("hang", 1);
-    let mut hasty = credential(&idp.token_url());
+    let mut hasty = credential(idp.token_url());
     hasty["timeout"] = json!("300ms");
     let gateway = Running::with(&[protected("/x", &idp.resource_url(), hasty)]).ready();
     assert_eq!(gateway.get("/x").status, 200);
@@ -160,7 +160,7 @@ fn a_server_that_hangs_is_given_up_and_asked_again() {
 #[test]
 fn a_wrong_secret_is_refused_once_each_way_and_not_hammered() {
     let idp = Idp::start(60);
-    let mut wrong = credential(&idp.token_url());
+    let mut wrong = credential(idp.token_url());
     wrong["client_secret"] = json!("not-the-secret");
     wrong["first_token_wait"] = json!("0s");
     let gateway = Running::with(&[protected("/x", &idp.resource_url(), wrong)]);
@@ -258,7 +258,7 @@ fn the_token_goes_into_the_header_and_with_the_scheme_that_are_configured() {
     named["scheme"] = json!("");
     let gateway = Running::with(&[protected("/x", &upstream.url(), named)]).ready();
     let own = [("Authorization", "Bearer mine"), ("x-api-token", "mine too")];
-    assert_eq!(client::send(gateway.address, &client::request("GET", "/x", &own, b"")).status, 200);
+    assert_eq!(client::send(gateway.address, client::request("GET", "/x", &own, b"")).status, 200);
     let received = upstream.only_request().headers;
     assert_eq!((received.get("x-api-token"), received.get("authorization")), (Some("TOKEN-0"), None));
 }

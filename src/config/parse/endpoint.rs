@@ -128,7 +128,7 @@ fn check_encoding(cx: &mut Context<'_>, object: &Object<'_>, service: &Service) 
         return effective;
     }
     let message = "without an `output_encoding` KrakenD decodes and encodes JSON, which is not built yet";
-    let span = object.member("endpoint").map_or(object.head.clone(), |member| member.key_span.clone());
+    let span = object.member("endpoint").map_or_else(|| object.head.clone(), |member| member.key_span.clone());
     cx.diagnostics.push(
         Diagnostic::error(code::NOT_BUILT, Some(span), message)
             .label("this endpoint has none")
