@@ -12,7 +12,7 @@ use crate::server::Gateway;
 use crate::server::listen::{self, ListenError};
 use api::Api;
 use authorization_server::{AuthorizationServer, TokenEndpoint};
-use pingora::apps::http_app::HttpServer;
+use pingora_core::apps::http_app::HttpServer;
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;

@@ -21,9 +21,9 @@ use async_trait::async_trait;
 use context::{Context, Route};
 use in_flight::InFlight;
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora::modules::http::HttpModules;
-use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
+use pingora_core::modules::http::HttpModules;
+use pingora_core::upstreams::peer::HttpPeer;
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use std::sync::Arc;
 use std::time::Instant;
@@ -123,8 +123,16 @@ impl ProxyHttp for Proxy {
         error
     }
 
-    async fn upstream_response_filter(&self, _: &mut Session, _: &mut ResponseHeader, ctx: &mut Context) -> Result<()> {
-        ctx.upstream_took.get_or_insert_with(|| ctx.started.elapsed());
+    async fn upstream_response_filter(
+        &self,
+        _: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        // A `100 Continue` comes this way, too, and is not the answer.
+        if !response.status.is_informational() {
+            ctx.upstream_took = Some(ctx.started.elapsed());
+        }
         Ok(())
     }
 

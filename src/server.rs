@@ -26,12 +26,12 @@ use bound::Bound;
 use drain::Drain;
 pub use drain::{Signals, Stop};
 use listen::ListenError;
-use pingora::apps::ServerApp;
-use pingora::apps::http_app::HttpServer;
-use pingora::server::configuration::ServerConf;
-use pingora::server::{RunArgs, Server};
-use pingora::services::background::background_service;
-use pingora::services::listening::Service;
+use pingora_core::apps::ServerApp;
+use pingora_core::apps::http_app::HttpServer;
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::server::{RunArgs, Server};
+use pingora_core::services::background::background_service;
+use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -73,6 +73,8 @@ pub struct Gateway {
     pub admin_address: Option<SocketAddr>,
     server: Server,
     drain: Drain,
+    /// The stop signal of services that run to the end. Pingora would take a closed channel for a signal, so it is kept.
+    never: watch::Sender<bool>,
 }
 
 impl Gateway {
@@ -108,7 +110,7 @@ impl Gateway {
         // Clients wait in the listener's backlog until names have addresses, or have had their time.
         server.add_service(proxy).add_dependency(&resolving);
         let drain = Drain { in_flight: in_flight.clone(), stopping, closed, longest: model.max_shutdown_wait_time };
-        let mut gateway = Self { address, admin_address, server, drain };
+        let mut gateway = Self { address, admin_address, server, drain, never: watch::Sender::new(false) };
         if let (Some(listener), Some(address)) = (admin_listener, admin_address) {
             // It answers to the end of a drain: that is when probes and operators look.
             let admin = Admin { metrics, tokens, in_flight, lines: settings.lines.clone() };
@@ -127,7 +129,7 @@ impl Gateway {
     ) {
         let mut service = Service::new(name.to_owned(), app);
         service.threads = Some(1);
-        let (service, _) = Bound::new(service, listener, address, Bound::<()>::never());
+        let (service, _) = Bound::new(service, listener, address, self.never.subscribe());
         self.server.add_service(service);
     }
 

@@ -3,8 +3,8 @@
 use crate::demo::authorization_server::AuthorizationServer;
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use pingora::apps::http_app::ServeHttp;
-use pingora::protocols::http::ServerSession;
+use pingora_core::apps::http_app::ServeHttp;
+use pingora_core::protocols::http::ServerSession;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 

@@ -3,9 +3,9 @@
 use crate::server::resolver::Resolver;
 use crate::token::keeper::Keeper;
 use async_trait::async_trait;
-use pingora::server::ShutdownWatch;
-use pingora::services::ServiceReadyNotifier;
-use pingora::services::background::BackgroundService;
+use pingora_core::server::ShutdownWatch;
+use pingora_core::services::ServiceReadyNotifier;
+use pingora_core::services::background::BackgroundService;
 
 /// Keeps tokens fresh. Nothing waits for it to be ready: requests wait for their own first token, and `/readyz` tells.
 pub(super) struct Tokens {

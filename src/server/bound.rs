@@ -1,10 +1,10 @@
 //! A Pingora listening service on a socket that is already bound, with a stop signal of our own.
 
 use async_trait::async_trait;
-use pingora::apps::ServerApp;
-use pingora::server::{ListenFds, ShutdownWatch};
-use pingora::services::listening::Service;
-use pingora::services::{Service as PingoraService, ServiceReadyNotifier, ServiceWithDependents};
+use pingora_core::apps::ServerApp;
+use pingora_core::server::{ListenFds, ShutdownWatch};
+use pingora_core::services::listening::Service;
+use pingora_core::services::{Service as PingoraService, ServiceReadyNotifier, ServiceWithDependents};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd;
 use tokio::sync::watch;
@@ -30,16 +30,6 @@ impl<A> Bound<A> {
         service.add_tcp(&address.to_string());
         let (closed, is_closed) = watch::channel(false);
         (Self { service, listener: Some(listener), address, stop, closed }, is_closed)
-    }
-}
-
-impl Bound<()> {
-    /// A stop signal that is never given. Pingora would take a closed channel for one, so its sender is leaked: there is
-    /// one for each listener of the process.
-    pub(super) fn never() -> ShutdownWatch {
-        let (sender, receiver) = watch::channel(false);
-        std::mem::forget(sender);
-        receiver
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::proxy::in_flight::InFlight;
 use async_trait::async_trait;
 use log::{info, warn};
-use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
+use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
 use std::io;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

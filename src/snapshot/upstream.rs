@@ -4,7 +4,7 @@ use crate::config::model::Host;
 use crate::snapshot::CompileError;
 use crate::snapshot::addresses::{AddressBook, Addresses};
 use http::HeaderValue;
-use pingora::upstreams::peer::{H1UpgradePolicy, HttpPeer};
+use pingora_core::upstreams::peer::{H1UpgradePolicy, HttpPeer};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -106,7 +106,7 @@ impl UpstreamHost {
     #[must_use]
     pub fn peer(&self, address: SocketAddr, left: Duration) -> Box<HttpPeer> {
         let mut peer = Box::new(self.peer.clone());
-        peer._address = pingora::protocols::l4::socket::SocketAddr::Inet(address);
+        peer._address = pingora_core::protocols::l4::socket::SocketAddr::Inet(address);
         let options = &mut peer.options;
         options.connection_timeout = Some(left.min(CONNECT));
         // With TLS: connecting and the handshake together.

@@ -25,7 +25,7 @@ pub struct Metrics {
     requests: IntCounterVec,
     durations: HistogramVec,
     failures: Vec<IntCounter>,
-    log_dropped: IntGauge,
+    log_dropped: IntCounter,
     /// Requests under way.
     pub in_flight: IntGauge,
     /// Token metrics.
@@ -79,7 +79,10 @@ impl Metrics {
             failures: Failure::ALL.iter().map(|failure| failures.with_label_values(&[failure.label()])).collect(),
             log_dropped: register(
                 &registry,
-                IntGauge::new("porteur_log_lines_dropped", "Log and access lines lost because the writer was behind.")?,
+                IntCounter::new(
+                    "porteur_log_lines_dropped_total",
+                    "Log and access lines lost because the writer was behind.",
+                )?,
             )?,
             in_flight: register(&registry, IntGauge::new("porteur_requests_in_flight", "Requests under way.")?)?,
             tokens: TokenMetrics::new(&registry)?,
@@ -108,7 +111,7 @@ impl Metrics {
     /// The text exposition format, with what is only known at the time of asking brought up to date.
     #[must_use]
     pub fn render<'a>(&self, tokens: impl Iterator<Item = TokenReading<'a>>, dropped: u64) -> Vec<u8> {
-        self.log_dropped.set(dropped.try_into().unwrap_or(i64::MAX));
+        self.log_dropped.inc_by(dropped.saturating_sub(self.log_dropped.get()));
         tokens.for_each(|token| self.tokens.observe(&token));
         let mut text = Vec::new();
         // Writing to memory fails only for a metric without values, and then the rest is still worth having.
@@ -244,7 +247,7 @@ mod tests {
             r#"porteur_requests_total{endpoint="/a/{b}",status="other"} 1"#,
             r#"porteur_failures_total{failure="no_route"} 1"#,
             r#"porteur_token_usable{credential="client@idp.test"} 0"#,
-            "porteur_log_lines_dropped 7",
+            "porteur_log_lines_dropped_total 7",
         ] {
             assert!(text.contains(line), "{line} not in\n{text}");
         }
