@@ -5,6 +5,7 @@ pub mod duration;
 pub mod failure;
 pub mod random;
 pub mod secret;
+pub mod text;
 
 pub use failure::Failure;
 pub use secret::Secret;

@@ -70,7 +70,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn upstream_peer(&self, _: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
-        let left = ctx.left();
+        let left = ctx.left_for_attempt();
         let Some(route) = &mut ctx.route else { return Err(ctx.fail(Failure::Internal)) };
         let choice = route.plan.upstream.choose(route.turn, usize::from(route.attempts));
         let Some(choice) = choice else { return Err(ctx.fail(Failure::NoHost)) };
@@ -90,7 +90,7 @@ impl ProxyHttp for Proxy {
         let Some(host) = route.plan.upstream.host(route.host) else { return Err(ctx.fail(Failure::Internal)) };
         let view = wire::view(session);
         let written = egress::rewrite(&route.plan, &route.params, &host.authority, &view, request).and_then(|()| {
-            route.plan.token.as_ref().map_or(Ok(()), |token| egress::carry(token, Instant::now(), request))
+            route.plan.token.as_ref().map_or(Ok(()), |token| egress::carry(token, ctx.now_for_token(), request))
         });
         written.map_err(|failure| ctx.fail(failure))
     }
@@ -233,6 +233,7 @@ async fn answer(session: &mut Session, ctx: &mut Context, ingress: Ingress) -> R
 async fn wait_for_token(session: &mut Session, ctx: &mut Context) -> Result<bool> {
     let left = ctx.left();
     let Some(token) = ctx.route.as_ref().and_then(|route| route.plan.token.as_ref()) else { return Ok(false) };
+    ctx.has_waited = true;
     let waited = token.slot.started_within(token.first_token_wait.min(left)).await;
     if (waited && token.slot.is_usable(Instant::now())) || token.on_missing == OnMissing::Pass {
         return Ok(false);

@@ -150,6 +150,8 @@ fn local(listener: &TcpListener) -> Result<SocketAddr, ListenError> {
 fn conf(threads: usize) -> ServerConf {
     ServerConf {
         threads,
+        // A single thread has nobody to steal from, and does without what stealing costs.
+        work_stealing: threads > 1,
         upstream_keepalive_pool_size: KEPT_PER_THREAD,
         grace_period_seconds: Some(0),
         graceful_shutdown_timeout_seconds: Some(0),

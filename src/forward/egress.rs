@@ -4,6 +4,7 @@
 //! a client sends can name, replace or remove it.
 
 use crate::base::Failure;
+use crate::base::text::write_ipv4;
 use crate::config::model::{AllowList, OnMissing};
 use crate::forward::RequestView;
 use crate::snapshot::endpoint::{EndpointPlan, TokenUse};
@@ -76,7 +77,9 @@ fn reduce(plan: &EndpointPlan, request: &mut RequestHeader) {
     if let Some(token) = &plan.token {
         // Also when there is no token to put in its place: a client must never be able to bring its own.
         request.remove_header(&header::AUTHORIZATION);
-        request.remove_header(&token.header);
+        if token.header != header::AUTHORIZATION {
+            request.remove_header(&token.header);
+        }
     }
 }
 
@@ -123,7 +126,10 @@ fn address_value(address: IpAddr) -> Option<HeaderValue> {
         }
     }
     let mut text = Text(SmallVec::new());
-    write!(text, "{}", address.to_canonical()).ok()?;
+    match address.to_canonical() {
+        IpAddr::V4(address) => write_ipv4(&mut text, address).ok()?,
+        IpAddr::V6(address) => write!(text, "{address}").ok()?,
+    }
     HeaderValue::from_bytes(&text.0).ok()
 }
 

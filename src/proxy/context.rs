@@ -22,6 +22,8 @@ pub struct Context {
     pub route: Option<Route>,
     /// Whether porteur itself has an endpoint at this path.
     pub is_built_in: bool,
+    /// Whether it had to wait for the first token.
+    pub has_waited: bool,
     /// Why porteur itself answers.
     pub failure: Option<Failure>,
     /// The failure in Pingora's words, without its message.
@@ -56,6 +58,7 @@ impl Context {
             started: Instant::now(),
             route: None,
             is_built_in: false,
+            has_waited: false,
             failure: None,
             cause: "",
             upstream_took: None,
@@ -68,6 +71,24 @@ impl Context {
     pub fn left(&self) -> Duration {
         let timeout = self.route.as_ref().map_or(Duration::ZERO, |route| route.plan.timeout);
         timeout.saturating_sub(self.started.elapsed())
+    }
+
+    /// The same for the attempt about to be made. Nothing has happened yet before the first one of a request that did not
+    /// wait, so it has the whole timeout, and a look at the clock is saved.
+    #[must_use]
+    pub fn left_for_attempt(&self) -> Duration {
+        match &self.route {
+            Some(route) if route.attempts == 0 && !self.has_waited => route.plan.timeout,
+            _ => self.left(),
+        }
+    }
+
+    /// The time by which a token is judged, by the same reasoning: the one that was good when the request came in is good
+    /// for its first attempt.
+    #[must_use]
+    pub fn now_for_token(&self) -> Instant {
+        let first = self.route.as_ref().is_some_and(|route| route.attempts == 1);
+        if first && !self.has_waited { self.started } else { Instant::now() }
     }
 
     /// Remembers the failure and makes the error that ends the request.

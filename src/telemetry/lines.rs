@@ -4,7 +4,7 @@
 //! writes all that has come in one go. (Waking it for each request would cost a system call and a context switch on the
 //! request's own core.) When the queue is full a line is dropped and counted.
 
-use crate::telemetry::access::AccessRecord;
+use crate::telemetry::access::{AccessFormat, AccessRecord};
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -88,6 +88,7 @@ impl std::fmt::Debug for Lines {
 /// A sink that fails (a closed pipe) loses its lines; the gateway goes on.
 fn write_all(lines: &Receiver<Line>, mut sink: impl Write) {
     let mut text = String::with_capacity(BATCH);
+    let mut format = AccessFormat::default();
     let mut write_out = |text: &mut String| {
         let _ = sink.write_all(text.as_bytes()).and_then(|()| sink.flush());
         text.clear();
@@ -99,7 +100,7 @@ fn write_all(lines: &Receiver<Line>, mut sink: impl Write) {
                 text.push_str(&line);
                 text.push('\n');
             }
-            Ok(Line::Access(record)) => record.write_to(&mut text),
+            Ok(Line::Access(record)) => format.write(&record, &mut text),
             Ok(Line::Flush(done)) => {
                 write_out(&mut text);
                 let _ = done.try_send(());
