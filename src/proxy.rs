@@ -69,7 +69,7 @@ impl ProxyHttp for Proxy {
         }
     }
 
-    async fn upstream_peer(&self, _: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
         let left = ctx.left_for_attempt();
         let Some(route) = &mut ctx.route else { return Err(ctx.fail(Failure::Internal)) };
         let choice = route.plan.upstream.choose(route.turn, usize::from(route.attempts));
@@ -77,7 +77,8 @@ impl ProxyHttp for Proxy {
         route.attempts = route.attempts.saturating_add(1);
         route.host = choice.index;
         route.address = Some(choice.address);
-        Ok(choice.host.peer(choice.address, left))
+        let has_hop_by_hop = egress::has_hop_by_hop(&session.req_header().headers);
+        Ok(choice.host.peer(choice.address, left, has_hop_by_hop))
     }
 
     async fn upstream_request_filter(

@@ -11,7 +11,7 @@ use crate::snapshot::endpoint::{EndpointPlan, TokenUse};
 use crate::snapshot::target::{Params, TargetBuffer};
 use bytes::Bytes;
 use http::uri::{PathAndQuery, Uri};
-use http::{HeaderName, HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use pingora::http::RequestHeader;
 use smallvec::SmallVec;
 use std::fmt::Write;
@@ -81,6 +81,27 @@ fn reduce(plan: &EndpointPlan, request: &mut RequestHeader) {
             request.remove_header(&token.header);
         }
     }
+}
+
+/// Names that Pingora's `HttpUpstreamRequestPolicy` looks for (`pingora-proxy/src/proxy_common.rs`,
+/// `sanitize_h1_upstream_request`), one look-up each in two maps.
+static HOP_BY_HOP: [HeaderName; 10] = [
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::TE,
+    header::TRAILER,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+];
+
+/// Whether a request has any header that must not leave its connection. Most have none, and need not be searched for each.
+#[must_use]
+pub fn has_hop_by_hop(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| HOP_BY_HOP.contains(name))
 }
 
 /// Headers that belong to the message, not to the client: without them the body cannot be framed, or the client waits for

@@ -4,7 +4,7 @@ use crate::config::model::Host;
 use crate::snapshot::CompileError;
 use crate::snapshot::addresses::{AddressBook, Addresses};
 use http::HeaderValue;
-use pingora_core::upstreams::peer::{H1UpgradePolicy, HttpPeer};
+use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -98,16 +98,20 @@ impl UpstreamHost {
         let mut peer = HttpPeer::new(nowhere, host.https, name);
         peer.options.idle_timeout = Some(IDLE);
         // Upgrades are not supported yet; a half-supported one would tie up connections.
-        peer.options.http_upstream_request_policy.h1_upgrade = H1UpgradePolicy::Deny;
+        peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
         Ok(Self { authority, addresses: addresses.entry(&host.name, host.port), peer })
     }
 
-    /// The peer for one attempt, with what is left of the request's timeout.
+    /// The peer for one attempt, with what is left of the request's timeout. Pingora takes hop-by-hop headers out of a
+    /// request that has any; from others it need not.
     #[must_use]
-    pub fn peer(&self, address: SocketAddr, left: Duration) -> Box<HttpPeer> {
+    pub fn peer(&self, address: SocketAddr, left: Duration, has_hop_by_hop: bool) -> Box<HttpPeer> {
         let mut peer = Box::new(self.peer.clone());
         peer._address = pingora_core::protocols::l4::socket::SocketAddr::Inet(address);
         let options = &mut peer.options;
+        if !has_hop_by_hop {
+            options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
+        }
         options.connection_timeout = Some(left.min(CONNECT));
         // With TLS: connecting and the handshake together.
         options.total_connection_timeout = Some(left);
@@ -163,10 +167,10 @@ mod tests {
     fn a_peer_never_waits_longer_than_the_request_has() {
         let (upstream, _) = upstream(&["127.0.0.1"]);
         let choice = upstream.choose(0, 0).expect("a host");
-        let peer = choice.host.peer(choice.address, Duration::from_millis(300));
+        let peer = choice.host.peer(choice.address, Duration::from_millis(300), true);
         assert_eq!(peer.options.connection_timeout, Some(Duration::from_millis(300)));
         assert_eq!(peer.options.read_timeout, Some(Duration::from_millis(300)));
-        let peer = choice.host.peer(choice.address, Duration::from_secs(30));
+        let peer = choice.host.peer(choice.address, Duration::from_secs(30), true);
         assert_eq!(peer.options.connection_timeout, Some(CONNECT));
     }
 }
