@@ -9,12 +9,12 @@ mod authorization_server;
 use crate::base::{Secret, random};
 use crate::config::Environment;
 use crate::server::Gateway;
-use crate::server::listen::{self, ListenError};
+use crate::server::listen::{self, ListenError, Listening};
 use api::Api;
 use authorization_server::{AuthorizationServer, TokenEndpoint};
 use pingora_core::apps::http_app::HttpServer;
 use std::fmt::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 /// The two servers, bound but not yet running.
@@ -24,7 +24,8 @@ pub struct Demo {
     /// Where they are asked for.
     pub api: SocketAddr,
     server: Arc<AuthorizationServer>,
-    listeners: [TcpListener; 2],
+    server_listening: Listening,
+    api_listening: Listening,
 }
 
 /// Why there is no demo.
@@ -45,15 +46,14 @@ impl Demo {
     /// If there is no port or no randomness to be had.
     pub fn bind() -> Result<Self, DemoError> {
         let anywhere = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
-        let listeners = [listen::on(anywhere)?, listen::on(anywhere)?];
-        let [authorization_server, api] = &listeners;
-        let address =
-            |listener: &TcpListener| listener.local_addr().map_err(|source| ListenError::new(&anywhere, source));
+        let server_listening = Listening::new(listen::on(anywhere)?)?;
+        let api_listening = Listening::new(listen::on(anywhere)?)?;
         Ok(Self {
-            authorization_server: address(authorization_server)?,
-            api: address(api)?,
+            authorization_server: server_listening.address,
+            api: api_listening.address,
             server: Arc::new(AuthorizationServer::new().ok_or(DemoError::Random)?),
-            listeners,
+            server_listening,
+            api_listening,
         })
     }
 
@@ -70,15 +70,10 @@ impl Demo {
 
     /// Lets both servers run and end with a gateway.
     pub fn join(self, gateway: &mut Gateway) {
-        let [authorization_server, api] = self.listeners;
-        let protected = Api { server: self.server.clone() };
-        gateway.also_serve(
-            "demo authorization server",
-            HttpServer::new_app(TokenEndpoint(self.server)),
-            authorization_server,
-            self.authorization_server,
-        );
-        gateway.also_serve("demo API", HttpServer::new_app(protected), api, self.api);
+        let api = HttpServer::new_app(Api { server: self.server.clone() });
+        let server = HttpServer::new_app(TokenEndpoint(self.server));
+        gateway.also_serve("demo authorization server", server, self.server_listening);
+        gateway.also_serve("demo API", api, self.api_listening);
     }
 }
 

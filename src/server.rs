@@ -25,7 +25,7 @@ use background::{Resolving, Tokens};
 use bound::Bound;
 use drain::Drain;
 pub use drain::{Signals, Stop};
-use listen::ListenError;
+use listen::{ListenError, Listening};
 use pingora_core::apps::ServerApp;
 use pingora_core::apps::http_app::HttpServer;
 use pingora_core::server::configuration::ServerConf;
@@ -33,7 +33,8 @@ use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::background::background_service;
 use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
-use std::net::{SocketAddr, TcpListener};
+use resolver::Resolver;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -87,49 +88,48 @@ impl Gateway {
         let tokens = Arc::new(TokenTable::of(model));
         let mut addresses = AddressBook::default();
         let snapshot = Snapshot::compile(model, &tokens, &mut addresses, &metrics)?;
-        let listener = listen::public(model.listen_ip, model.port)?;
-        let admin_listener = model.admin.as_ref().map(|admin| listen::on(admin.listen)).transpose()?;
+        let public = Listening::new(listen::public(model.listen_ip, model.port)?)?;
+        let admin = model.admin.as_ref().map(|admin| Listening::new(listen::on(admin.listen)?)).transpose()?;
 
         let in_flight = InFlight::new(metrics.clone());
         let (stopping, stop) = watch::channel(false);
-        let mut server = Server::new_with_opt_and_conf(None, conf(settings.threads));
-        let keeper = Keeper::new(&tokens, &metrics.tokens);
-        server.add_service(background_service("tokens", Tokens { keeper }));
-        let resolver = resolver::Resolver::new(&addresses);
-        let resolving = server.add_service(background_service("resolver", Resolving { resolver }));
-
-        let (address, admin_address) = (local(&listener)?, admin_listener.as_ref().map(local).transpose()?);
         let proxy = Proxy {
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
             metrics: metrics.clone(),
             lines: settings.lines.clone(),
             in_flight: in_flight.clone(),
         };
+        let admin_app = Admin {
+            metrics: metrics.clone(),
+            tokens: tokens.clone(),
+            in_flight: in_flight.clone(),
+            lines: settings.lines.clone(),
+        };
+        let (address, admin_address) = (public.address, admin.as_ref().map(|admin| admin.address));
+
+        let mut server = Server::new_with_opt_and_conf(None, conf(settings.threads));
+        server.add_service(background_service("tokens", Tokens { keeper: Keeper::new(&tokens, &metrics.tokens) }));
+        let resolving = Resolving { resolver: Resolver::new(&addresses) };
+        let resolving = server.add_service(background_service("resolver", resolving));
         let proxy = Service::new("proxy".to_owned(), http_proxy(&server.configuration, proxy));
-        let (proxy, closed) = Bound::new(proxy, listener, address, stop);
+        let (proxy, closed) = Bound::new(proxy, public, stop);
         // Clients wait in the listener's backlog until names have addresses, or have had their time.
         server.add_service(proxy).add_dependency(&resolving);
-        let drain = Drain { in_flight: in_flight.clone(), stopping, closed, longest: model.max_shutdown_wait_time };
+
+        let drain = Drain { in_flight, stopping, closed, longest: model.max_shutdown_wait_time };
         let mut gateway = Self { address, admin_address, server, drain, never: watch::Sender::new(false) };
-        if let (Some(listener), Some(address)) = (admin_listener, admin_address) {
+        if let Some(admin) = admin {
             // It answers to the end of a drain: that is when probes and operators look.
-            let admin = Admin { metrics, tokens, in_flight, lines: settings.lines.clone() };
-            gateway.also_serve("admin", HttpServer::new_app(admin), listener, address);
+            gateway.also_serve("admin", HttpServer::new_app(admin_app), admin);
         }
         Ok(gateway)
     }
 
     /// Serves another application on a bound listener, to the end of the gateway.
-    pub fn also_serve(
-        &mut self,
-        name: &str,
-        app: impl ServerApp + Send + Sync + 'static,
-        listener: TcpListener,
-        address: SocketAddr,
-    ) {
+    pub fn also_serve(&mut self, name: &str, app: impl ServerApp + Send + Sync + 'static, listening: Listening) {
         let mut service = Service::new(name.to_owned(), app);
         service.threads = Some(1);
-        let (service, _) = Bound::new(service, listener, address, self.never.subscribe());
+        let (service, _) = Bound::new(service, listening, self.never.subscribe());
         self.server.add_service(service);
     }
 
@@ -139,10 +139,6 @@ impl Gateway {
         let watch = self.drain.watch(stop, started);
         self.server.run(RunArgs { shutdown_signal: Box::new(watch) });
     }
-}
-
-fn local(listener: &TcpListener) -> Result<SocketAddr, ListenError> {
-    listener.local_addr().map_err(|source| ListenError::new(&"the listener", source))
 }
 
 /// Pingora's settings. Draining is ours ([`drain`]): Pingora would sleep through its whole grace period even when idle

@@ -1,5 +1,6 @@
 //! A Pingora listening service on a socket that is already bound, with a stop signal of our own.
 
+use crate::server::listen::Listening;
 use async_trait::async_trait;
 use pingora_core::apps::ServerApp;
 use pingora_core::server::{ListenFds, ShutdownWatch};
@@ -19,14 +20,14 @@ pub(super) struct Bound<A> {
 }
 
 impl<A> Bound<A> {
-    /// Puts `service` on `listener`. It stops accepting when `stop` becomes true; the receiver becomes true when its
+    /// Puts `service` on its socket. It stops accepting when `stop` becomes true; the receiver becomes true when its
     /// listener is closed.
     pub(super) fn new(
         mut service: Service<A>,
-        listener: TcpListener,
-        address: SocketAddr,
+        listening: Listening,
         stop: ShutdownWatch,
     ) -> (Self, watch::Receiver<bool>) {
+        let Listening { listener, address } = listening;
         service.add_tcp(&address.to_string());
         let (closed, is_closed) = watch::channel(false);
         (Self { service, listener: Some(listener), address, stop, closed }, is_closed)

@@ -26,6 +26,26 @@ impl ListenError {
     }
 }
 
+/// A bound socket and its address, with the port that the system chose where none was asked for.
+#[derive(Debug)]
+pub struct Listening {
+    /// Listening, and not blocking.
+    pub listener: TcpListener,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+impl Listening {
+    /// Takes a bound socket.
+    ///
+    /// # Errors
+    /// If the system does not tell its address.
+    pub fn new(listener: TcpListener) -> Result<Self, ListenError> {
+        let address = listener.local_addr().map_err(|source| ListenError::new(&"the listener", source))?;
+        Ok(Self { listener, address })
+    }
+}
+
 fn explain(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => "the address is in use".to_owned(),
