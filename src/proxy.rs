@@ -19,6 +19,7 @@ use crate::telemetry::metrics::Metrics;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use context::{Context, Route};
+use http::Version;
 use in_flight::InFlight;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, Result};
@@ -61,7 +62,8 @@ impl ProxyHttp for Proxy {
             Ingress::Endpoint(plan, params) => {
                 let turn = plan.upstream.turn();
                 let must_wait = plan.token.as_ref().is_some_and(|token| !token.slot.is_usable(ctx.started));
-                ctx.route = Some(Route { plan, params, turn, attempts: 0, host: 0, address: None });
+                ctx.route =
+                    Some(Route { plan, params, turn, attempts: 0, step: 0, next_step: 0, host: 0, address: None });
                 // Boxed, and so out of the way: this future is allocated for each request, this branch is rare.
                 if must_wait { Box::pin(wait_for_token(session, ctx)).await } else { Ok(false) }
             }
@@ -72,13 +74,15 @@ impl ProxyHttp for Proxy {
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
         let left = ctx.left_for_attempt();
         let Some(route) = &mut ctx.route else { return Err(ctx.fail(Failure::Internal)) };
-        let choice = route.plan.upstream.choose(route.turn, usize::from(route.attempts));
+        let choice = route.plan.upstream.choose(route.turn, route.step);
         let Some(choice) = choice else { return Err(ctx.fail(Failure::NoHost)) };
         route.attempts = route.attempts.saturating_add(1);
+        // A kept connection that turns out to be closed is replaced on the same host; only a failed connect moves on.
+        route.next_step = choice.next_step;
         route.host = choice.index;
         route.address = Some(choice.address);
         let has_hop_by_hop = egress::has_hop_by_hop(&session.req_header().headers);
-        Ok(choice.host.peer(choice.address, left, has_hop_by_hop))
+        Ok(choice.host.peer(choice.address, left, route.plan.timeout, has_hop_by_hop))
     }
 
     async fn upstream_request_filter(
@@ -98,7 +102,10 @@ impl ProxyHttp for Proxy {
 
     fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, ctx: &mut Context, mut error: Box<Error>) -> Box<Error> {
         // Nothing has been sent, so any request may go to the next host while there is time.
-        let another = ctx.route.as_ref().is_some_and(|route| usize::from(route.attempts) < route.plan.upstream.tries());
+        let another = ctx.route.as_mut().is_some_and(|route| {
+            route.step = route.next_step;
+            route.plan.upstream.choose(route.turn, route.step).is_some()
+        });
         error.set_retry(another && !ctx.left().is_zero());
         error
     }
@@ -111,8 +118,9 @@ impl ProxyHttp for Proxy {
         ctx: &mut Context,
         client_reused: bool,
     ) -> Box<Error> {
-        let repeatable = session.req_header().method.is_idempotent()
-            && session.response_written().is_none()
+        let method = ctx.route.as_ref().and_then(|route| route.plan.method.as_ref());
+        let repeatable = method.unwrap_or(&session.req_header().method).is_idempotent()
+            && wire::answered(session).is_none()
             && !session.retry_buffer_truncated()
             && !ctx.left().is_zero();
         if repeatable {
@@ -144,7 +152,8 @@ impl ProxyHttp for Proxy {
         _: &mut Context,
     ) -> Result<()> {
         response::reduce(upstream_response);
-        if self.in_flight.is_draining() {
+        let ends_with_body = session.req_header().version == Version::HTTP_10 && response::unchunk(upstream_response);
+        if ends_with_body || self.in_flight.is_draining() {
             session.set_keepalive(None);
         }
         Ok(())
@@ -154,7 +163,7 @@ impl ProxyHttp for Proxy {
         let failure = ctx.failure.unwrap_or_else(|| errors::failure(error, ctx.left()));
         ctx.failure = Some(failure);
         ctx.cause = error.etype().as_str();
-        let answerable = failure != Failure::ClientGone && session.response_written().is_none();
+        let answerable = failure != Failure::ClientGone && wire::answered(session).is_none();
         if answerable {
             // What is left of the request on this connection is not known, and Pingora will not use it again.
             session.set_keepalive(None);
@@ -172,8 +181,7 @@ impl ProxyHttp for Proxy {
         if let Some(failure) = ctx.failure {
             self.metrics.failed(failure);
         }
-        let written = session.response_written().map(|response| response.status.as_u16());
-        let status = written.or_else(|| ctx.failure.map(Failure::status)).unwrap_or_default();
+        let status = wire::answered(session).or_else(|| ctx.failure.map(Failure::status)).unwrap_or_default();
         ctx.metrics().answered(status, took);
         if ctx.snapshot.access_log {
             self.lines.access(wire::record(session, ctx, status, took));
@@ -230,13 +238,14 @@ async fn answer(session: &mut Session, ctx: &mut Context, ingress: Ingress) -> R
     Ok(true)
 }
 
-/// Waits for the very first token, within the request's own timeout, and answers if there is none to be had.
+/// Waits for the very first token and answers if there is none to be had. The endpoint's timeout begins afterwards: it
+/// is the upstream's.
 async fn wait_for_token(session: &mut Session, ctx: &mut Context) -> Result<bool> {
-    let left = ctx.left();
     let Some(token) = ctx.route.as_ref().and_then(|route| route.plan.token.as_ref()) else { return Ok(false) };
-    ctx.has_waited = true;
-    let waited = token.slot.started_within(token.first_token_wait.min(left)).await;
-    if (waited && token.slot.is_usable(Instant::now())) || token.on_missing == OnMissing::Pass {
+    let waited = token.slot.started_within(token.first_token_wait).await;
+    let now = Instant::now();
+    if (waited && token.slot.is_usable(now)) || token.on_missing == OnMissing::Pass {
+        ctx.ready = now;
         return Ok(false);
     }
     let status = Some(token.reject_status);

@@ -65,21 +65,42 @@ fn retarget(
 /// Removes what the endpoint does not let through. Hop-by-hop headers are gone already: Pingora takes them out, with those
 /// that `Connection` names, before it asks us (`HttpUpstreamRequestPolicy`).
 fn reduce(plan: &EndpointPlan, request: &mut RequestHeader) {
-    if let AllowList::Only(names) = &plan.headers {
-        let is_kept = |name: &HeaderName| is_framing(name) || names.contains(name);
-        // A name is an enum or a reference count; more than sixteen unwanted ones are rare.
-        let unwanted: SmallVec<[HeaderName; 16]> =
-            request.headers.keys().filter(|name| !is_kept(name)).cloned().collect();
-        for name in &unwanted {
-            request.remove_header(name);
+    match &plan.headers {
+        AllowList::All => {
+            for name in &CLAIMS {
+                request.remove_header(name);
+            }
         }
+        AllowList::Only(names) => remove_unlisted(names, request),
     }
     if let Some(token) = &plan.token {
         // Also when there is no token to put in its place: a client must never be able to bring its own.
         request.remove_header(&header::AUTHORIZATION);
         if token.header != header::AUTHORIZATION {
-            request.remove_header(&token.header);
+            remove_spellings(&token.header, request);
         }
+    }
+}
+
+/// What a client may say of where it comes from goes on only where it is listed by name.
+static CLAIMS: [HeaderName; 2] = [header::FORWARDED, HeaderName::from_static("x-real-ip")];
+
+fn remove_unlisted(names: &[HeaderName], request: &mut RequestHeader) {
+    let is_kept = |name: &HeaderName| is_framing(name) || names.contains(name);
+    // A name is an enum or a reference count; more than sixteen unwanted ones are rare.
+    let unwanted: SmallVec<[HeaderName; 16]> = request.headers.keys().filter(|name| !is_kept(name)).cloned().collect();
+    for name in &unwanted {
+        request.remove_header(name);
+    }
+}
+
+/// Removes a header in every spelling: CGI and its heirs read `X_Api_Token` as `X-Api-Token`. It allocates, for the sake of
+/// the few backends whose token has a header of its own.
+fn remove_spellings(name: &HeaderName, request: &mut RequestHeader) {
+    let same = |other: &&HeaderName| other.as_str().replace('_', "-") == name.as_str();
+    let spellings: SmallVec<[HeaderName; 4]> = request.headers.keys().filter(same).cloned().collect();
+    for spelling in &spellings {
+        request.remove_header(spelling);
     }
 }
 
@@ -113,12 +134,14 @@ fn is_framing(name: &HeaderName) -> bool {
 /// Adds what porteur says of itself and of the client.
 fn present(authority: &HeaderValue, client: &RequestView<'_>, request: &mut RequestHeader) -> pingora::Result<()> {
     request.insert_header("Host", authority.clone())?;
-    if let Some(address) = client.client.and_then(address_value) {
-        // The client's own claims are replaced: no proxy in front of us is trusted yet.
-        request.insert_header(FORWARDED_FOR, address)?;
+    // The client's own claims are replaced, or removed where we have nothing to say: no proxy in front of us is trusted yet.
+    match client.client.and_then(address_value) {
+        Some(address) => request.insert_header(FORWARDED_FOR, address)?,
+        None => drop(request.remove_header(FORWARDED_FOR)),
     }
-    if let Some(host) = client.host() {
-        request.insert_header(FORWARDED_HOST, host.clone())?;
+    match client.host() {
+        Some(host) => request.insert_header(FORWARDED_HOST, host.clone())?,
+        None => drop(request.remove_header(FORWARDED_HOST)),
     }
     request.insert_header(FORWARDED_PROTO, HeaderValue::from_static("http"))?;
     request.append_header("Via", via(client.version))?;

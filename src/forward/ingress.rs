@@ -8,7 +8,7 @@ use crate::snapshot::Snapshot;
 use crate::snapshot::endpoint::EndpointPlan;
 use crate::snapshot::router::Found;
 use crate::snapshot::target::Params;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, Version};
 use std::sync::Arc;
 
 /// What a request is for.
@@ -34,10 +34,12 @@ pub enum Ingress {
 /// Decides what a request is for.
 #[must_use]
 pub fn ingress(snapshot: &Snapshot, request: &RequestView<'_>) -> Ingress {
-    // RFC 9112 §3.2: a target is visible ASCII. Pingora repairs what is not; we do not forward what we did not read.
+    // RFC 9112 §3.2: a target is visible ASCII. (Blanks and a few others Pingora has percent-encoded before we see it.)
     let readable = request.raw_target.iter().all(u8::is_ascii_graphic);
+    // The same section: a request of HTTP/1.1 without `Host` is an error.
+    let hostless = request.version == Version::HTTP_11 && request.host().is_none();
     let form = form(request.path);
-    if !readable || form == PathForm::Refused {
+    if !readable || hostless || form == PathForm::Refused {
         return Ingress::Failure(Failure::BadRequest);
     }
     if let Some(built_in) = BuiltIn::find(snapshot, request.method, request.path) {

@@ -1,9 +1,10 @@
 //! Is a request path safe to route and forward as it is?
 //!
-//! Upstreams differ in what they decode before they resolve `..`, so a path that any of them could read as leaving the
-//! endpoint it was matched for is not forwarded.
+//! Upstreams differ in what they do before they resolve `..`: some decode once more, some take `\` for `/`, some cut path
+//! parameters (`..;x`). A path that could climb out of the endpoint it was matched for in one of these ways is not
+//! forwarded.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{percent_decode, percent_decode_str};
 
 /// What may be done with a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub fn form(path: &str) -> PathForm {
     if !path.starts_with('/') {
         return PathForm::Refused;
     }
-    if !path.contains(['%', '\\']) && !path.contains("/.") {
+    if !path.contains(['%', '\\', ';']) && !path.contains("/.") {
         return PathForm::Plain;
     }
     path.split('/').map(segment_form).fold(PathForm::Plain, |worst, form| match (worst, form) {
@@ -36,17 +37,24 @@ fn segment_form(segment: &str) -> PathForm {
     if matches!(segment, "." | "..") {
         return PathForm::Dotted;
     }
-    if !segment.contains(['%', '\\']) {
+    if !segment.contains(['%', '\\', ';']) {
         return PathForm::Plain;
     }
     if !escapes_are_whole(segment) {
         return PathForm::Refused;
     }
-    let decoded: Vec<u8> = percent_decode_str(segment).collect();
-    let control = decoded.iter().any(u8::is_ascii_control);
-    // `..%2f`, `%2e%2e`, `..\`: dot segments for whoever decodes once more or takes `\` for `/`.
-    let climbs = decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|part| matches!(part, b"." | b".."));
-    if control || climbs { PathForm::Refused } else { PathForm::Plain }
+    let once: Vec<u8> = percent_decode_str(segment).collect();
+    let twice: Vec<u8> = percent_decode(&once).collect();
+    let control = once.iter().any(u8::is_ascii_control);
+    if control || climbs(&once) || climbs(&twice) { PathForm::Refused } else { PathForm::Plain }
+}
+
+/// Whether a decoded segment is, or hides, a dot segment.
+fn climbs(decoded: &[u8]) -> bool {
+    decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|part| {
+        let name = part.split(|byte| *byte == b';').next().unwrap_or(part);
+        matches!(name, b"." | b"..")
+    })
 }
 
 /// Whether each `%` is followed by two hexadecimal digits.
@@ -79,6 +87,12 @@ mod tests {
             ("/a/.%2e", Refused),
             ("/a/..\\b", Refused),
             ("/a/%5c..%5cb", Refused),
+            ("/a/..;/b", Refused),
+            ("/a/..;x=1/b", Refused),
+            ("/a/%2e%2e;/b", Refused),
+            ("/a/%252e%252e/b", Refused),
+            ("/a/b;v=1.1/c", Plain),
+            ("/a/100%25", Plain),
             ("/a%00b", Refused),
             ("/a%0d%0ab", Refused),
             ("/a%zz", Refused),

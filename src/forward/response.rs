@@ -30,6 +30,11 @@ pub fn reduce(response: &mut ResponseHeader) {
     }
 }
 
+/// For a client of HTTP/1.0, which knows no chunks (RFC 9112 §6.1). Says whether the body now ends with the connection.
+pub fn unchunk(response: &mut ResponseHeader) -> bool {
+    response.remove_header(&header::TRANSFER_ENCODING).is_some()
+}
+
 fn named_by_connection(response: &ResponseHeader) -> SmallVec<[HeaderName; 4]> {
     let names = |value: &HeaderValue| -> SmallVec<[HeaderName; 4]> {
         value

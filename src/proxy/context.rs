@@ -22,8 +22,9 @@ pub struct Context {
     pub route: Option<Route>,
     /// Whether porteur itself has an endpoint at this path.
     pub is_built_in: bool,
-    /// Whether it had to wait for the first token.
-    pub has_waited: bool,
+    /// When it was ready to be sent upstream: later than `started` only if it had to wait for the first token, which has
+    /// its own limit.
+    pub ready: Instant,
     /// Why porteur itself answers.
     pub failure: Option<Failure>,
     /// The failure in Pingora's words, without its message.
@@ -43,6 +44,10 @@ pub struct Route {
     pub turn: usize,
     /// Attempts made.
     pub attempts: u8,
+    /// The step in the round of hosts for the next attempt.
+    pub step: usize,
+    /// The step after that of the last attempt.
+    pub next_step: usize,
     /// The host of the last attempt.
     pub host: usize,
     /// The address of the last attempt.
@@ -53,12 +58,13 @@ impl Context {
     /// The state of a request whose head has just been read.
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>, in_flight: Guard) -> Self {
+        let started = Instant::now();
         Self {
             snapshot,
-            started: Instant::now(),
+            started,
             route: None,
             is_built_in: false,
-            has_waited: false,
+            ready: started,
             failure: None,
             cause: "",
             upstream_took: None,
@@ -70,25 +76,25 @@ impl Context {
     #[must_use]
     pub fn left(&self) -> Duration {
         let timeout = self.route.as_ref().map_or(Duration::ZERO, |route| route.plan.timeout);
-        timeout.saturating_sub(self.started.elapsed())
+        timeout.saturating_sub(self.ready.elapsed())
     }
 
-    /// The same for the attempt about to be made. Nothing has happened yet before the first one of a request that did not
-    /// wait, so it has the whole timeout, and a look at the clock is saved.
+    /// The same for the attempt about to be made. Nothing has happened yet before the first one, so it has the whole
+    /// timeout, and a look at the clock is saved.
     #[must_use]
     pub fn left_for_attempt(&self) -> Duration {
         match &self.route {
-            Some(route) if route.attempts == 0 && !self.has_waited => route.plan.timeout,
+            Some(route) if route.attempts == 0 => route.plan.timeout,
             _ => self.left(),
         }
     }
 
-    /// The time by which a token is judged, by the same reasoning: the one that was good when the request came in is good
+    /// The time by which a token is judged, by the same reasoning: the one that was good when the request was ready is good
     /// for its first attempt.
     #[must_use]
     pub fn now_for_token(&self) -> Instant {
         let first = self.route.as_ref().is_some_and(|route| route.attempts == 1);
-        if first && !self.has_waited { self.started } else { Instant::now() }
+        if first { self.ready } else { Instant::now() }
     }
 
     /// Remembers the failure and makes the error that ends the request.

@@ -1,6 +1,7 @@
 //! The one request body that porteur itself reads: what `/__echo/` gives back.
 
 use crate::forward::built_in::{BuiltIn, LARGEST_ECHO};
+use http::header;
 use pingora::Result;
 use pingora_proxy::Session;
 
@@ -9,6 +10,9 @@ pub(super) async fn body(session: &mut Session, built_in: BuiltIn) -> Result<Vec
     let mut body = Vec::new();
     if built_in != BuiltIn::Echo {
         return Ok(body);
+    }
+    if session.req_header().headers.contains_key(header::EXPECT) {
+        session.write_continue_response().await?;
     }
     while body.len() < LARGEST_ECHO {
         let Some(piece) = session.read_request_body().await? else { break };

@@ -29,6 +29,12 @@ fn client(session: &Session) -> Option<IpAddr> {
     session.client_addr()?.as_inet().map(|address| address.ip().to_canonical())
 }
 
+/// The status of the answer that the client has begun to receive; a `100 Continue` is none.
+pub(super) fn answered(session: &Session) -> Option<u16> {
+    let status = session.response_written()?.status;
+    (!status.is_informational()).then_some(status.as_u16())
+}
+
 /// Writes a whole answer.
 pub(super) async fn write(session: &mut Session, reply: Reply) -> Result<()> {
     let mut response = ResponseHeader::build(reply.status, Some(reply.headers.len() + 4))?;

@@ -44,7 +44,7 @@ impl Resolver {
         for name in &self.names {
             lookups.spawn(name.clone().resolve());
         }
-        lookups.join_all().await;
+        while lookups.join_next().await.is_some() {}
     }
 
     /// Looks names up again until the task is dropped.
@@ -53,7 +53,7 @@ impl Resolver {
         for name in &self.names {
             tasks.spawn(name.clone().keep_fresh());
         }
-        tasks.join_all().await;
+        while tasks.join_next().await.is_some() {}
     }
 }
 

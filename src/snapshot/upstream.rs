@@ -42,6 +42,8 @@ pub struct Choice<'a> {
     pub index: usize,
     /// Where to connect.
     pub address: SocketAddr,
+    /// Where to go on looking if that fails.
+    pub next_step: usize,
 }
 
 impl Upstream {
@@ -66,24 +68,25 @@ impl Upstream {
         self.hosts.get(index)
     }
 
-    /// Host and address for the `attempt`-th try (from 0) of the request that has this turn: each try goes to the next
-    /// host, and a host with several addresses uses them in turn. `None` if no host has an address.
+    /// The first host with an address at `step` (from 0) or after it, for the request that has this turn. Steps go around
+    /// the hosts and then around their further addresses; `None` when each address of each host has been passed, or
+    /// there is none.
     #[must_use]
-    pub fn choose(&self, turn: usize, attempt: usize) -> Option<Choice<'_>> {
+    pub fn choose(&self, turn: usize, step: usize) -> Option<Choice<'_>> {
         let count = self.hosts.len();
-        (attempt..attempt + count).find_map(|step| {
+        (step..self.steps()).find_map(|step| {
             let at = turn.wrapping_add(step);
             let index = at.checked_rem(count)?;
             let host = self.hosts.get(index)?;
-            let address = host.addresses.pick(turn / count, step / count)?;
-            Some(Choice { host, index, address })
+            let around = step / count;
+            let address = (around < host.addresses.count()).then(|| host.addresses.pick(turn / count, around))??;
+            Some(Choice { host, index, address, next_step: step + 1 })
         })
     }
 
-    /// How many tries make sense: one for each address of each host.
-    #[must_use]
-    pub fn tries(&self) -> usize {
-        self.hosts.iter().map(|host| host.addresses.count()).sum()
+    /// Once around the hosts for each address of the one that has the most.
+    fn steps(&self) -> usize {
+        self.hosts.len() * self.hosts.iter().map(|host| host.addresses.count()).max().unwrap_or_default()
     }
 }
 
@@ -102,10 +105,12 @@ impl UpstreamHost {
         Ok(Self { authority, addresses: addresses.entry(&host.name, host.port), peer })
     }
 
-    /// The peer for one attempt, with what is left of the request's timeout. Pingora takes hop-by-hop headers out of a
+    /// The peer for one attempt: connecting may take what is `left` of the endpoint's `timeout`, and each wait for the
+    /// upstream after that the whole of it. (Pingora applies one read timeout to the head and to each piece of the body,
+    /// so an attempt after a failed one may in all take longer to its head than the timeout, up to twice.) Pingora takes hop-by-hop headers out of a
     /// request that has any; from others it need not.
     #[must_use]
-    pub fn peer(&self, address: SocketAddr, left: Duration, has_hop_by_hop: bool) -> Box<HttpPeer> {
+    pub fn peer(&self, address: SocketAddr, left: Duration, timeout: Duration, has_hop_by_hop: bool) -> Box<HttpPeer> {
         let mut peer = Box::new(self.peer.clone());
         peer._address = pingora_core::protocols::l4::socket::SocketAddr::Inet(address);
         let options = &mut peer.options;
@@ -115,8 +120,8 @@ impl UpstreamHost {
         options.connection_timeout = Some(left.min(CONNECT));
         // With TLS: connecting and the handshake together.
         options.total_connection_timeout = Some(left);
-        options.read_timeout = Some(left);
-        options.write_timeout = Some(left);
+        options.read_timeout = Some(timeout);
+        options.write_timeout = Some(timeout);
         peer
     }
 }
@@ -134,8 +139,8 @@ mod tests {
         (Upstream::compile(&hosts, &mut book).expect("valid names"), book)
     }
 
-    fn chosen(upstream: &Upstream, turn: usize, attempt: usize) -> String {
-        upstream.choose(turn, attempt).map_or_else(|| "none".into(), |choice| choice.address.ip().to_string())
+    fn chosen(upstream: &Upstream, turn: usize, step: usize) -> String {
+        upstream.choose(turn, step).map_or_else(|| "none".into(), |choice| choice.address.ip().to_string())
     }
 
     #[test]
@@ -144,7 +149,7 @@ mod tests {
         assert_eq!((upstream.turn(), upstream.turn(), upstream.turn()), (0, 1, 2));
         assert_eq!([chosen(&upstream, 0, 0), chosen(&upstream, 1, 0)], ["127.0.0.1", "127.0.0.2"]);
         assert_eq!(chosen(&upstream, 0, 1), "127.0.0.2");
-        assert_eq!(upstream.tries(), 2);
+        assert_eq!(chosen(&upstream, 0, 2), "none");
     }
 
     #[test]
@@ -158,19 +163,36 @@ mod tests {
     }
 
     #[test]
+    fn every_address_of_every_host_is_tried_once() {
+        let (upstream, mut book) = upstream(&["127.0.0.1", "two.test", "unknown.test"]);
+        book.entry("two.test", 80)
+            .publish(["127.0.0.2:80", "127.0.0.3:80"].map(|text| text.parse().expect("an address")).into());
+        for turn in 0..6 {
+            let (mut step, mut tried) = (0, Vec::new());
+            while let Some(choice) = upstream.choose(turn, step) {
+                tried.push(choice.address.ip().to_string());
+                step = choice.next_step;
+            }
+            tried.sort();
+            assert_eq!(tried, ["127.0.0.1", "127.0.0.2", "127.0.0.3"], "turn {turn}");
+        }
+    }
+
+    #[test]
     fn a_host_without_address_is_passed_over() {
         let (upstream, _) = upstream(&["unknown.test", "127.0.0.2"]);
         assert_eq!(chosen(&upstream, 0, 0), "127.0.0.2");
     }
 
     #[test]
-    fn a_peer_never_waits_longer_than_the_request_has() {
+    fn connecting_takes_no_longer_than_the_request_has() {
         let (upstream, _) = upstream(&["127.0.0.1"]);
         let choice = upstream.choose(0, 0).expect("a host");
-        let peer = choice.host.peer(choice.address, Duration::from_millis(300), true);
+        let peer = choice.host.peer(choice.address, Duration::from_millis(300), Duration::from_secs(2), true);
         assert_eq!(peer.options.connection_timeout, Some(Duration::from_millis(300)));
-        assert_eq!(peer.options.read_timeout, Some(Duration::from_millis(300)));
-        let peer = choice.host.peer(choice.address, Duration::from_secs(30), true);
+        assert_eq!(peer.options.total_connection_timeout, Some(Duration::from_millis(300)));
+        assert_eq!(peer.options.read_timeout, Some(Duration::from_secs(2)));
+        let peer = choice.host.peer(choice.address, Duration::from_secs(30), Duration::from_secs(30), true);
         assert_eq!(peer.options.connection_timeout, Some(CONNECT));
     }
 }

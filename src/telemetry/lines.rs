@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Lines that may wait. At 25 ms between looks that is 320,000 lines a second.
 const CAPACITY: usize = 8192;
@@ -56,14 +56,20 @@ impl Lines {
         self.send(Line::Access(record));
     }
 
-    /// Waits until all lines so far are written, `wait` at the longest.
+    /// Waits until all lines so far are written, `wait` at the longest: a reader that has stopped must not keep the process
+    /// from its end.
     pub fn flush(&self, wait: Duration) {
+        let deadline = Instant::now() + wait;
         let (done, written) = sync_channel(1);
-        self.writer.unpark();
-        if self.queue.send(Line::Flush(done)).is_ok() {
+        while self.queue.try_send(Line::Flush(done.clone())).is_err() {
+            if Instant::now() >= deadline {
+                return;
+            }
             self.writer.unpark();
-            let _ = written.recv_timeout(wait);
+            thread::park_timeout(PAUSE);
         }
+        self.writer.unpark();
+        let _ = written.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
 
     /// Lines lost so far.
@@ -166,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_drops_and_counts() {
+    fn a_full_queue_drops_and_counts_and_flush_gives_up() {
         struct Stuck(Receiver<()>);
         impl Write for Stuck {
             fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -182,5 +188,7 @@ mod tests {
         // The writer takes at most a batch before it gets stuck on the sink.
         (0..2 * CAPACITY + BATCH).for_each(|_| lines.text("x".to_owned()));
         assert!(lines.dropped() > 0);
+        // The process could not end while whoever read its log had stopped reading.
+        lines.flush(Duration::from_millis(50));
     }
 }

@@ -37,6 +37,8 @@ fn cap(target: &str, level: LevelFilter) -> LevelFilter {
         "porteur" => level,
         // An error line for each malformed request or lost client would let a scanner write our log; the access log and
         // the metrics have them. They show from `debug` on.
+        // What the services themselves have to say (no more file descriptors) is for everybody.
+        "pingora_core" if target.starts_with("pingora_core::services") => level.min(LevelFilter::Warn),
         "pingora_proxy" | "pingora_core" if level < LevelFilter::Debug => LevelFilter::Off,
         root if root.starts_with("pingora") => level.min(LevelFilter::Info),
         _ => level.min(LevelFilter::Warn),
@@ -90,5 +92,6 @@ mod tests {
     fn a_quiet_level_is_quiet_for_everybody() {
         assert_eq!(cap("h2", LevelFilter::Error), LevelFilter::Error);
         assert_eq!(cap("pingora_proxy", LevelFilter::Info), LevelFilter::Off);
+        assert_eq!(cap("pingora_core::services::listening", LevelFilter::Info), LevelFilter::Warn);
     }
 }

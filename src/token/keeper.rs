@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// Token requests under way at once: in all, and to one authorization server. Start-up is the only time they matter.
+/// Token requests under way at once: in all, and to one authorization server. They matter at start-up, and when a server
+/// answers so slowly that its refreshes pile up.
 const MOST_FETCHES: usize = 32;
 const MOST_FETCHES_PER_SERVER: usize = 4;
 
@@ -66,7 +67,12 @@ impl Keeper {
         for task in &self.tasks {
             running.spawn(task.clone().run());
         }
-        running.join_all().await;
+        // One by one: if a task panicked, which is a fault, the others go on.
+        while let Some(ended) = running.join_next().await {
+            if let Err(fault) = ended {
+                error!("a credential is no longer refreshed: {fault}");
+            }
+        }
     }
 }
 
@@ -90,6 +96,10 @@ struct Task {
     style: Style,
     /// Fetches that failed since the last that did not.
     failures: u32,
+    /// Failures of the same kind in a row, which the backoff counts: a refusal after an outage is the first refusal.
+    of_a_kind: u32,
+    /// The label of the last failure; each new one is logged.
+    last: &'static str,
 }
 
 /// A grant and what is needed to use it.
@@ -110,6 +120,8 @@ impl Task {
             in_crowd,
             metrics,
             failures: 0,
+            of_a_kind: 0,
+            last: "",
         }
     }
 
@@ -163,11 +175,14 @@ impl Task {
     fn refuse(&mut self, reason: &FetchError) -> Instant {
         self.failures = self.failures.saturating_add(1);
         let backoff = if reason.is_refusal() { REFUSED } else { RETRY };
+        let is_new = self.failures == 1 || self.last != reason.label();
+        self.of_a_kind = if is_new { 1 } else { self.of_a_kind.saturating_add(1) };
+        self.last = reason.label();
         let now = Instant::now();
         let unusable_at = self.slot.token().and_then(|token| token.life.unusable_at);
-        let wait = backoff.wait(self.failures, random::fraction());
+        let wait = backoff.wait(self.of_a_kind, random::fraction());
         let wait = before_the_end(wait, unusable_at, now, self.credential.timeout);
-        self.report_failure(reason, now, wait);
+        self.report_failure(reason, is_new, now, wait);
         now + wait
     }
 
@@ -181,9 +196,9 @@ impl Task {
         }
     }
 
-    fn report_failure(&self, reason: &FetchError, now: Instant, wait: Duration) {
+    fn report_failure(&self, reason: &FetchError, is_new: bool, now: Instant, wait: Duration) {
         let name = &self.slot.name;
-        if self.failures == 1 {
+        if is_new {
             let left =
                 if self.slot.is_usable(now) { "the current token stays in use" } else { "there is no usable token" };
             warn!("token fetch for `{name}` failed: {reason}; {left}, next attempt in {wait:.1?}");
@@ -203,8 +218,10 @@ fn fetch(client: &TokenClient, credential: &Credential, style: Style) -> Result<
         client.fetch(credential, style).map(|grant| Fetched { grant, style, requested_at })
     };
     match (ask(style), style.fallback(credential.client_auth)) {
-        // The first refusal is the one to report: it belongs to the way that is tried first again.
-        (Err(refusal), Some(other)) if refusal.is_client_unknown() => ask(other).map_err(|_| refusal),
+        // If the server knows the client neither way, the refusal to report is that of the way that is tried first again.
+        (Err(refusal), Some(other)) if refusal.is_client_unknown() => {
+            ask(other).map_err(|error| if error.is_client_unknown() { refusal } else { error })
+        }
         (result, _) => result,
     }
 }

@@ -3,7 +3,7 @@
 use crate::config::model::{Credential, Model, TokenPolicy};
 use crate::token::key::TokenKey;
 use crate::token::slot::TokenSlot;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A credential with the place where its token is published.
@@ -32,7 +32,7 @@ impl TokenTable {
             let key = TokenKey::of(&policy.credential);
             entries.entry(key).or_insert_with(|| {
                 let required = policies().any(|other| other.required && TokenKey::of(&other.credential) == key);
-                let slot = TokenSlot::new(key, names.pick(&policy.credential, key), required);
+                let slot = TokenSlot::new(key, names.pick(&policy.credential), required);
                 Entry { credential: policy.credential.clone(), slot: Arc::new(slot) }
             });
         }
@@ -56,14 +56,17 @@ impl TokenTable {
     }
 }
 
-/// Names for logs and metrics: `client_id@host`, with a piece of the key where two credentials would have the same.
+/// Names for logs and metrics: `client_id@host`, and a number where several credentials have that. Nothing of the key: it
+/// is a hash of the secret, too, and a name must not let anybody test guesses.
 #[derive(Default)]
-struct Names(HashSet<String>);
+struct Names(HashMap<String, u32>);
 
 impl Names {
-    fn pick(&mut self, credential: &Credential, key: TokenKey) -> String {
+    fn pick(&mut self, credential: &Credential) -> String {
         let host = credential.token_url.host_str().unwrap_or_default();
         let name = format!("{}@{host}", credential.client_id);
-        if self.0.insert(name.clone()) { name } else { format!("{name}#{key}") }
+        let count = self.0.entry(name.clone()).or_default();
+        *count += 1;
+        if *count == 1 { name } else { format!("{name}#{count}") }
     }
 }

@@ -11,8 +11,9 @@ use crate::support::scripted::Scripted;
 use crate::support::upstream::Upstream;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 fn configuration(endpoints: &[Value]) -> Value {
     json!({
@@ -184,6 +185,59 @@ fn no_log_line_at_any_level_shows_a_secret_or_a_token() {
 
 fn upstream_tokens(upstream: &Upstream) -> Vec<String> {
     upstream.requests().iter().filter_map(|request| request.header("authorization").map(str::to_owned)).collect()
+}
+
+#[test]
+fn certificates_are_verified_on_both_ways_out() {
+    let idp = Idp::start_tls(60);
+    let upstream = Upstream::echo();
+    let by_tls = |path: &str, host: &str| protected(path, host, credential(&idp.tls_token_url()));
+    let api = format!("https://{}", idp.tls_resource_server());
+    let configuration =
+        configuration(&[by_tls("/x", &api), endpoint("/open", &api, "/x"), by_tls("/plain", &upstream.url())]);
+    let file = ConfigFile::json(configuration.to_string());
+    let trusting = |ca: Option<&str>| {
+        let mut command = Command::new(PROGRAM);
+        command.args(["run", "-c"]).arg(file.path());
+        if let Some(ca) = ca {
+            command.env("SSL_CERT_FILE", idp.certificate(ca)).env("SSL_CERT_DIR", "/nonexistent");
+        }
+        let daemon = Daemon::of(&mut command);
+        let line = daemon.wait_for_line(|line| line.contains("porteur::cli::run: porteur "));
+        let address: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
+        (daemon, address)
+    };
+    let (_trusting, address) = trusting(Some("ca.pem"));
+    let answer = client::get(address, "/x");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let issued = idp.stats().token_requests;
+    let (doubting, address) = trusting(None);
+    assert_eq!(client::get(address, "/open").status, 502, "an upstream with an unknown certificate is none");
+    doubting.wait_for_line(|line| line.contains("token fetch for `basic@127.0.0.1` failed: connection failed: TLS"));
+    assert_eq!(idp.stats().token_requests, issued, "no secret was sent");
+    assert!(upstream.requests().is_empty());
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_keep_the_process_from_its_end() {
+    let file = ConfigFile::json(configuration(&[]).to_string());
+    let mut child = Command::new(PROGRAM).args(["run", "-c"]).arg(file.path()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let address: SocketAddr = loop {
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        if line.contains("porteur::cli::run: porteur ") {
+            break line.trim().rsplit(' ').next().unwrap().parse().unwrap();
+        }
+    };
+    // More than a pipe and the queue hold.
+    let mut connection = client::Connection::open(address);
+    for _ in 0..12_000 {
+        assert_eq!(connection.request(client::request("GET", "/__health", &[], b"")).status, 200);
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
+    eventually(PATIENCE, "the process has ended", || child.try_wait().unwrap().is_some());
+    drop(stderr);
 }
 
 #[test]

@@ -88,6 +88,89 @@ fn a_star_lets_headers_through_but_not_those_of_the_connection() {
 }
 
 #[test]
+fn no_header_of_the_connection_goes_on_whatever_its_company() {
+    let upstream = Upstream::echo();
+    let gateway = Running::with(&[open(&upstream)]);
+    for name in [
+        "Keep-Alive",
+        "Proxy-Connection",
+        "Proxy-Authenticate",
+        "Proxy-Authorization",
+        "TE",
+        "Trailer",
+        "Upgrade",
+        "HTTP2-Settings",
+    ] {
+        assert_eq!(
+            client::send(gateway.address, client::request("GET", "/x", &[(name, "x")], b"")).status,
+            200,
+            "{name}"
+        );
+        assert!(!upstream.requests().last().unwrap().headers.has(name), "{name}");
+    }
+}
+
+#[test]
+fn a_client_cannot_say_where_it_comes_from() {
+    let upstream = Upstream::echo();
+    let gateway = Running::with(&[open(&upstream)]);
+    let claims = [
+        ("X-Forwarded-For", "9.9.9.9"),
+        ("X-Forwarded-Host", "evil.test"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Real-IP", "9.9.9.9"),
+        ("Forwarded", "for=9.9.9.9"),
+    ];
+    assert_eq!(client::send(gateway.address, client::request("GET", "/x", &claims, b"")).status, 200);
+    let received = upstream.only_request().headers;
+    assert_eq!(received.all("x-forwarded-host"), ["porteur.test"]);
+    assert_eq!(received.all("x-forwarded-proto"), ["http"]);
+    assert!(!received.has("x-real-ip") && !received.has("forwarded"), "{received:?}");
+    let hostless = client::send(gateway.address, "GET /x HTTP/1.1\r\nX-Forwarded-Host: evil.test\r\n\r\n");
+    assert_eq!(hostless.status, 400, "HTTP/1.1 wants a Host");
+    let old = client::send(gateway.address, "GET /x HTTP/1.0\r\nX-Forwarded-Host: evil.test\r\n\r\n");
+    assert_eq!(old.status, 200);
+    assert!(!upstream.requests().last().unwrap().headers.has("x-forwarded-host"), "HTTP/1.0 may go without");
+}
+
+#[test]
+fn a_client_of_http_1_0_gets_no_chunks() {
+    let (reply, feed) = Reply::stream(200);
+    let upstream = Upstream::sequence([reply]);
+    let gateway = Running::with(&[open(&upstream)]);
+    let mut connection = Connection::open(gateway.address);
+    connection.write("GET /x HTTP/1.0\r\nHost: h\r\n\r\n");
+    feed.send("one ");
+    feed.send("two");
+    feed.finish();
+    let answer = connection.response();
+    assert_eq!((answer.status, answer.text().as_str(), answer.header("transfer-encoding")), (200, "one two", None));
+    connection.expect_closed();
+}
+
+#[test]
+fn a_backend_that_posts_is_not_asked_twice_because_the_client_gets() {
+    let upstream = Upstream::sequence([Reply::text("warm"), Reply::close(), Reply::text("twice")]);
+    let mut posting = endpoint("/x", &upstream.url(), "/x");
+    posting["backend"][0]["method"] = json!("POST");
+    let gateway = Running::with(&[posting]);
+    assert_eq!(gateway.get("/x").status, 200);
+    assert_eq!(gateway.get("/x").status, 502, "the upstream may have acted on it");
+    let methods: Vec<String> = upstream.requests().into_iter().map(|request| request.method).collect();
+    assert_eq!(methods, ["POST", "POST"]);
+}
+
+#[test]
+fn an_upstream_that_fails_after_100_continue_is_answered_for() {
+    let upstream = Upstream::sequence([Reply::raw_then_close("HTTP/1.1 100 Continue\r\n\r\n")]);
+    let gateway = Running::with(&[open(&upstream)]);
+    let expecting = client::request("POST", "/x", &[("Expect", "100-continue")], b"hello");
+    let answer = client::send(gateway.address, expecting);
+    assert_eq!(answer.status, 502);
+    assert!(gateway.access_log(1).contains("status=502"), "{}", gateway.access_log(1));
+}
+
+#[test]
 fn queries_pass_by_their_list() {
     let upstream = Upstream::echo();
     let mut listed = endpoint("/listed", &upstream.url(), "/x?fixed=1");
@@ -214,6 +297,31 @@ fn hosts_take_turns_and_a_dead_one_is_passed_over() {
     assert!(first.requests().len() >= 2 && second.requests().len() >= 2);
     let log = gateway.access_log(6);
     assert!(log.contains(" attempts=2 "), "{log}");
+}
+
+#[test]
+fn an_unknown_host_between_a_live_and_a_dead_one_fails_no_request() {
+    let live = Upstream::echo();
+    let dead = Gate::closed(live.addr());
+    let mut several = endpoint("/x", "", "/x");
+    several["backend"][0]["host"] = json!([live.url(), "http://nowhere.invalid", dead.url("")]);
+    let gateway = Running::with(&[several]);
+    for _ in 0..6 {
+        assert_eq!(gateway.get("/x").status, 200);
+    }
+}
+
+#[test]
+fn a_closed_connection_to_the_live_host_does_not_send_requests_to_the_dead_one() {
+    let live = Upstream::echo();
+    let dead = Gate::closed(live.addr());
+    let mut several = endpoint("/x", "", "/x");
+    several["backend"][0]["host"] = json!([live.url(), dead.url("")]);
+    let gateway = Running::with(&[several]);
+    for _ in 0..10 {
+        assert_eq!(gateway.get("/x").status, 200);
+        live.close_connections();
+    }
 }
 
 #[test]

@@ -29,7 +29,10 @@ struct Streams {
 impl Listener {
     /// `serve` gets each connection and its number, from 0; when it returns, the connection is closed.
     pub fn start(serve: impl Fn(&TcpStream, usize) + Send + Sync + 'static) -> Self {
-        Self::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), serve)
+        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        // The standard library's backlog is 128; a thousand clients at once would find it full and lose a second each.
+        SockRef::from(&socket).listen(4096).unwrap();
+        Self::on(socket, serve)
     }
 
     /// The same on a socket that listens already.
