@@ -6,6 +6,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
+# The build context has no git folder to ask: --build-arg PORTEUR_COMMIT=$(git rev-parse --short=12 HEAD)
+ARG PORTEUR_COMMIT
 # Both caches live outside the image, so the binary is copied out in the same step.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \

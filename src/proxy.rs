@@ -58,6 +58,8 @@ impl ProxyHttp for Proxy {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
         self.limit_keepalive(session);
+        // Off, Pingora would answer 400 to a request when anything of the next one comes before it is through.
+        session.set_pipelining_enabled(true);
         match ingress(&ctx.snapshot, &wire::view(session)) {
             Ingress::Endpoint(plan, params) => {
                 let turn = plan.upstream.turn();

@@ -191,7 +191,7 @@ fn upstream_tokens(upstream: &Upstream) -> Vec<String> {
 fn certificates_are_verified_on_both_ways_out() {
     let idp = Idp::start_tls(60);
     let upstream = Upstream::echo();
-    let by_tls = |path: &str, host: &str| protected(path, host, credential(&idp.tls_token_url()));
+    let by_tls = |path: &str, host: &str| protected(path, host, credential(idp.tls_token_url()));
     let api = format!("https://{}", idp.tls_resource_server());
     let configuration =
         configuration(&[by_tls("/x", &api), endpoint("/open", &api, "/x"), by_tls("/plain", &upstream.url())]);

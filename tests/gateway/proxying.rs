@@ -271,6 +271,37 @@ fn connections_are_kept_on_both_sides() {
 }
 
 #[test]
+fn pipelined_requests_are_answered_in_order() {
+    let upstream = Upstream::echo();
+    let gateway = Running::with(&[open(&upstream)]);
+    let mut connection = Connection::open(gateway.address);
+    let requests = [
+        client::request("GET", "/x", &[("N", "1")], b""),
+        client::request("POST", "/x", &[("N", "2")], b"body"),
+        client::request("GET", "/nowhere", &[], b""),
+        client::request("GET", "/x", &[("N", "3")], b""),
+    ];
+    connection.write(requests.concat());
+    let statuses: Vec<u16> = (0..4).map(|_| connection.response().status).collect();
+    assert_eq!(statuses, [200, 200, 404, 200]);
+    let order: Vec<String> =
+        upstream.requests().iter().map(|request| request.header("n").unwrap().to_owned()).collect();
+    assert_eq!(order, ["1", "2", "3"]);
+    assert_eq!(upstream.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn a_stray_line_end_after_a_body_harms_nobody() {
+    let upstream = Upstream::start(|_| Reply::text("answer").delayed(std::time::Duration::from_millis(50)));
+    let gateway = Running::with(&[open(&upstream)]);
+    let mut request = client::request("POST", "/x", &[], b"body");
+    request.extend_from_slice(b"\r\n");
+    let mut connection = Connection::open(gateway.address);
+    assert_eq!(connection.request(request).status, 200);
+    assert_eq!(connection.request(client::request("GET", "/x", &[], b"")).status, 200);
+}
+
+#[test]
 fn connection_close_is_honoured() {
     let upstream = Upstream::echo();
     let gateway = Running::with(&[open(&upstream)]);

@@ -148,7 +148,7 @@ fn passing_without_a_token_leaves_the_upstream_its_whole_timeout() {
 fn a_slow_server_delays_only_the_first_requests() {
     let idp = Idp::start(60);
     idp.fault_with(json!({ "mode": "delay", "count": 1, "delay_ms": 700 }));
-    let gateway = through_to_the_api(&idp, &idp.token_url());
+    let gateway = through_to_the_api(&idp, idp.token_url());
     assert_eq!(gateway.get("/x").status, 200, "it waits for the first token");
     assert_eq!(gateway.get("/x").status, 200);
     assert_eq!(idp.stats().token_requests, 1);
