@@ -14,17 +14,18 @@ mod overrides;
 mod parse;
 mod read;
 mod report;
-mod schema;
+mod show;
 mod suggest;
+mod survey;
 #[cfg(test)]
 mod tests;
 
 pub use document::Format;
 pub use report::Report;
-pub use schema::schema;
 
 use diagnostic::{Diagnostic, Diagnostics, Severity};
 use interpolate::Sources;
+use mask::Masked;
 use model::Model;
 use read::Context;
 use std::path::Path;
@@ -85,7 +86,7 @@ pub fn load(path: &Path, options: &Options, environment: &dyn Environment) -> Lo
             let sources = Sources { environment, folder: folder.unwrap_or_else(|| Path::new(".")) };
             load_from(&name, format, &text, options, &sources)
         }
-        Err(problem) => Loaded { model: None, report: Report::new(&name, String::new(), vec![problem]) },
+        Err(problem) => Loaded { model: None, report: Report::new(&name, Masked::default(), vec![problem]) },
     }
 }
 
@@ -104,7 +105,7 @@ fn load_from(name: &str, format: Format, text: &str, options: &Options, sources:
     let mut cx = Context { diagnostics: Diagnostics::new(text), options };
     parse::check_options(&mut cx);
     let document = document::parse(text, format, &mut cx.diagnostics);
-    let masked = mask::mask(text, document.as_ref());
+    let masked = Masked::new(text, document.as_ref());
     let model = document.and_then(|mut root| {
         interpolate::fill_in(&mut root, sources, &mut cx.diagnostics);
         overrides::apply(&mut root, sources.environment);

@@ -4,7 +4,7 @@ use super::code;
 use super::document::Node;
 use super::model::{Methods, PathKind, Router};
 use super::parse::Route;
-use super::read::{Context, quoted_part};
+use super::read::{Context, quoted, quoted_part};
 use http::Method;
 use std::collections::{BTreeSet, HashMap};
 
@@ -27,8 +27,7 @@ pub(super) fn report(cx: &mut Context<'_>, routes: &[&Route<'_>], settings: &Rou
         }
     }
     for route in routes.iter().filter(|route| hides_health(route, settings)) {
-        let message =
-            format!("the endpoint {} is where the health endpoint is", quoted_part(route.node, &route.path.text));
+        let message = format!("the endpoint {} is where the health endpoint is", quoted(route.node));
         let help = "choose another path, or set `health_path` or `disable_health` in `router`";
         cx.error(route.node, code::DUPLICATE_ROUTE, message, help);
     }
@@ -87,7 +86,7 @@ impl Clash<'_> {
                 (code::CONFLICTING_ROUTE, *earlier, help)
             }
         };
-        let path = quoted_part(route.node, &route.path.text);
+        let path = quoted(route.node);
         let method = method.map_or("*", Method::as_str);
         let line = earlier.map(|node| cx.diagnostics.line_of(node.span.start));
         let other = line.map_or_else(|| "another".to_owned(), |line| format!("the one on line {line}"));

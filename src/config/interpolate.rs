@@ -24,7 +24,7 @@ pub(super) fn fill_in(node: &mut Node, sources: &Sources<'_>, diagnostics: &mut 
     match &mut node.value {
         Value::Array(items) => items.iter_mut().for_each(|item| fill_in(item, sources, diagnostics)),
         Value::Object(members) => {
-            for member in members {
+            for member in members.iter_mut().filter(|member| member.read) {
                 fill_in(&mut member.value, sources, diagnostics);
             }
         }

@@ -1,6 +1,6 @@
 //! The one table of every KrakenD key and namespace we know: where it may stand, what it holds, whether we build it.
 //!
-//! Checks, suggestions, the JSON Schema and the compatibility page all come from these rows.
+//! Checks, suggestions and what diagnostics may show all come from these rows.
 
 mod backend;
 mod endpoint;
@@ -131,6 +131,15 @@ pub fn namespace(name: &str) -> Option<&'static Namespace> {
 pub fn modern_name(name: &str) -> Option<&'static str> {
     let path = name.strip_prefix("github.com/").or_else(|| name.strip_prefix("github_com/"))?;
     LEGACY.iter().find(|(legacy, _)| *legacy == path).map(|(_, modern)| *modern)
+}
+
+/// Whether a name is a key or a namespace of KrakenD or porteur, wherever it belongs.
+pub fn is_known(name: &str) -> bool {
+    let built = NAMESPACES.iter().filter(|row| row.support == Support::Supported);
+    let levels = built.map(|row| Level::Namespace(row.name)).chain([Level::Root, Level::Endpoint, Level::Backend]);
+    namespace(name).is_some()
+        || modern_name(name).is_some()
+        || levels.into_iter().any(|level| level.key(name).is_some())
 }
 
 /// Names that KrakenD's own schema leaves to people: comments.

@@ -167,7 +167,7 @@ pub struct Host {
 /// A `url_pattern`, split at its `?`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UrlPattern {
-    /// As written in the file.
+    /// As written in the file, before any `${…}` is filled in and with the values of its query hidden: for people.
     pub text: String,
     /// The path, with the leading `/`.
     pub path: Vec<Piece>,

@@ -109,7 +109,7 @@ fn node(text: &str, spanned: Spanned<Raw>) -> Node {
 }
 
 fn member(text: &str, (key, value): (Spanned<String>, Spanned<Raw>)) -> Member {
-    Member { key_span: span_of(text, key.defined), key: key.value, value: node(text, value) }
+    Member::new(key.value, span_of(text, key.defined), node(text, value))
 }
 
 /// The digits as written: `1.10` is not `1.1` in a parameter of a token request.

@@ -3,7 +3,7 @@
 use super::super::code;
 use super::super::document::{Node, Origin};
 use super::super::model::{EndpointPath, PathKind};
-use super::super::read::{Context, quoted};
+use super::super::read::{Context, is_shown, quoted};
 
 const MAX_PARAMS: usize = 16;
 
@@ -13,9 +13,10 @@ pub(super) fn endpoint_path(cx: &mut Context<'_>, node: &Node) -> Option<Endpoin
     match parse(text) {
         Ok(path) => Some(path),
         Err((why, help)) => {
-            // Segments in these texts may come out of a `${…}`.
+            // Segments in these texts may come out of a `${…}`, or be no path at all.
             let (why, help) = match node.origin {
-                Origin::Text => (why, help),
+                _ if is_shown(node, text) => (why, help),
+                Origin::Text => ("is not a path".to_owned(), "write a path such as `/orders/{id}`".to_owned()),
                 _ => ("is not valid once it is filled in".to_owned(), String::new()),
             };
             cx.error(node, code::ENDPOINT, format!("the endpoint {} {why}", quoted(node)), help);

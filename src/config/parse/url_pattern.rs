@@ -3,7 +3,7 @@
 use super::super::code;
 use super::super::document::Node;
 use super::super::model::{EndpointPath, PathKind, Piece, UrlPattern};
-use super::super::read::{Context, quoted, quoted_part};
+use super::super::read::{Context, as_shown, quoted, quoted_part};
 use super::super::suggest;
 use super::path::check_escapes;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -27,7 +27,7 @@ pub(super) fn url_pattern(
     };
     let text = cx.string(node)?;
     match parse(text, endpoint.0) {
-        Ok(pattern) => Some(pattern),
+        Ok(pattern) => Some(UrlPattern { text: as_shown(node), ..pattern }),
         Err(problem) => {
             report(cx, node, problem, endpoint);
             None

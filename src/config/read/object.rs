@@ -113,8 +113,8 @@ fn asks_for_nothing(node: &Node, fine: &[&str]) -> bool {
 
 fn unknown(cx: &mut Context<'_>, member: &Member, level: Level) {
     let message = match level {
-        Level::Namespace(_) => format!("unknown key `{}` in {}", member.key, level.phrase()),
-        _ => format!("unknown key `{}` on {}", member.key, level.phrase()),
+        Level::Namespace(_) => format!("unknown key {} in {}", member.name(), level.phrase()),
+        _ => format!("unknown key {} on {}", member.name(), level.phrase()),
     };
     let known = level.keys().iter().map(|key| key.name);
     let help = match suggest::did_you_mean(&member.key, known) {

@@ -185,7 +185,7 @@ error[E007]: expected a port from 0 to 65535, found `99999`
 warning[W001]: unknown key `methode` on an endpoint
  --> krakend.yaml:6:5
   |
-6 |     methode: GET
+6 |     methode: ***
   |     ^^^^^^^ has no effect
   |
   = help: did you mean `method`?
