@@ -6,6 +6,7 @@ pub mod code;
 mod conflicts;
 pub mod diagnostic;
 mod document;
+mod files;
 mod interpolate;
 pub mod keys;
 mod mask;
@@ -102,7 +103,7 @@ pub fn load_text(
 }
 
 fn load_from(name: &str, format: Format, text: &str, options: &Options, sources: &Sources<'_>) -> Loaded {
-    let mut cx = Context { diagnostics: Diagnostics::new(text), options };
+    let mut cx = Context { diagnostics: Diagnostics::new(text), options, no_op: false };
     parse::check_options(&mut cx);
     let document = document::parse(text, format, &mut cx.diagnostics);
     let masked = Masked::new(text, document.as_ref());
@@ -122,9 +123,9 @@ fn load_from(name: &str, format: Format, text: &str, options: &Options, sources:
 }
 
 fn read_file(path: &Path) -> Result<(Format, String), Diagnostic> {
-    let unreadable = |why: &str, help: &str| {
-        Diagnostic::error(code::UNREADABLE, None, format!("the file cannot be read: {why}")).help(help)
-    };
+    let unreadable = |why: &str| Diagnostic::error(code::UNREADABLE, None, format!("the file cannot be read: {why}"));
+    // Whether it is there at all comes first: a wrong path needs no lesson about its ending.
+    let bytes = files::read(path, MAX_SIZE).map_err(|why| unreadable(&why))?;
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let format = match extension.as_str() {
         "json" => Format::Json,
@@ -135,19 +136,11 @@ fn read_file(path: &Path) -> Result<(Format, String), Diagnostic> {
             return Err(Diagnostic::error(code::FORMAT, None, message).help(help));
         }
     };
-    let metadata = std::fs::metadata(path).map_err(|error| unreadable(&interpolate::reason(&error), ""))?;
-    if metadata.is_dir() {
-        return Err(unreadable("it is a directory", "name a file"));
-    }
-    if metadata.len() > MAX_SIZE {
-        return Err(unreadable("it is larger than 16 MiB", "is it the right file?"));
-    }
-    let bytes = std::fs::read(path).map_err(|error| unreadable(&interpolate::reason(&error), ""))?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok((format, text)),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
-            Err(unreadable(&format!("byte {} is not UTF-8", at + 1), "save it as UTF-8"))
+            Err(unreadable(&format!("byte {} is not UTF-8", at + 1)).help("save it as UTF-8"))
         }
     }
 }

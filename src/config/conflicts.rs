@@ -58,13 +58,13 @@ fn answers(methods: &Methods, method: Option<&Method>) -> bool {
 }
 
 fn hides_health(route: &Route<'_>, settings: &Router) -> bool {
-    !settings.disable_health && route.path.kind == PathKind::Exact && route.path.text == settings.health_path
+    !settings.disable_health && route.path.kind == PathKind::Exact && route.path.route == settings.health_path
 }
 
 /// What an endpoint contradicts.
 enum Clash<'r> {
     /// The same path.
-    Duplicate(Option<&'r Node>),
+    Duplicate(&'r Node),
     /// Another name for the placeholder at the same position.
     Name(&'r Node, String),
     /// A placeholder and a wildcard at the same position.
@@ -74,9 +74,11 @@ enum Clash<'r> {
 impl Clash<'_> {
     fn report(&self, cx: &mut Context<'_>, route: &Route<'_>, method: Option<&Method>) {
         let (code, earlier, help) = match self {
-            Self::Duplicate(earlier) => {
-                (code::DUPLICATE_ROUTE, *earlier, "remove one of the two, or give them different methods".to_owned())
-            }
+            Self::Duplicate(earlier) => (
+                code::DUPLICATE_ROUTE,
+                Some(*earlier),
+                "remove one of the two, or give them different methods".to_owned(),
+            ),
             Self::Name(earlier, name) => {
                 let help = format!("use one name for the placeholder: {}", quoted_part(earlier, name));
                 (code::CONFLICTING_ROUTE, Some(*earlier), help)
@@ -110,7 +112,7 @@ impl<'r> Table<'r> {
         self.check_names(route)?;
         for pattern in patterns(route) {
             if let Some(earlier) = self.inserted.get(&pattern) {
-                return Err(Clash::Duplicate(Some(earlier)));
+                return Err(Clash::Duplicate(earlier));
             }
             match self.router.insert(pattern.clone(), ()) {
                 Ok(()) => self.inserted.insert(pattern, route.node),
@@ -125,7 +127,7 @@ impl<'r> Table<'r> {
 
     fn check_names(&mut self, route: &Route<'r>) -> Result<(), Clash<'r>> {
         let mut prefix = String::new();
-        for segment in route.path.text.split('/').skip(1) {
+        for segment in route.path.route.split('/').skip(1) {
             if segment.starts_with('{') {
                 let entry = self.names.entry(prefix.clone());
                 let (name, earlier) = entry.or_insert_with(|| (segment.to_owned(), route.node));
@@ -142,7 +144,7 @@ impl<'r> Table<'r> {
 
 /// What the router is given. `/a/*` matches `/a/` too, which a wildcard of the router's own does not.
 fn patterns(route: &Route<'_>) -> Vec<String> {
-    let text = &route.path.text;
+    let text = &route.path.route;
     match route.path.kind {
         PathKind::Exact | PathKind::Catchall => vec![text.clone()],
         PathKind::Tail => {

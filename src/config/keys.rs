@@ -13,6 +13,9 @@ pub use inside::CLIENT_AUTH;
 pub use namespaces::{LEGACY, NAMESPACES};
 pub use service::OUTPUT_ENCODINGS;
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 /// Where a key or a namespace may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
@@ -61,6 +64,8 @@ pub enum Support {
         /// Values that ask for what porteur does anyway.
         fine: &'static [&'static str],
     },
+    /// An error until it is built, and a warning where answers pass as they are: there KrakenD ignores it too.
+    Decoded(&'static str),
     /// An error for ever.
     Refused(&'static str),
     /// A warning: the rest works without it.
@@ -135,11 +140,13 @@ pub fn modern_name(name: &str) -> Option<&'static str> {
 
 /// Whether a name is a key or a namespace of KrakenD or porteur, wherever it belongs.
 pub fn is_known(name: &str) -> bool {
-    let built = NAMESPACES.iter().filter(|row| row.support == Support::Supported);
-    let levels = built.map(|row| Level::Namespace(row.name)).chain([Level::Root, Level::Endpoint, Level::Backend]);
-    namespace(name).is_some()
-        || modern_name(name).is_some()
-        || levels.into_iter().any(|level| level.key(name).is_some())
+    static KNOWN: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let built = NAMESPACES.iter().filter(|row| row.support == Support::Supported);
+        let levels = built.map(|row| Level::Namespace(row.name)).chain([Level::Root, Level::Endpoint, Level::Backend]);
+        let keys = levels.flat_map(Level::keys).map(|key| key.name.to_ascii_lowercase());
+        keys.chain(NAMESPACES.iter().map(|row| row.name.to_owned())).collect()
+    });
+    KNOWN.contains(&name.to_ascii_lowercase()) || modern_name(name).is_some()
 }
 
 /// Names that KrakenD's own schema leaves to people: comments.
@@ -157,6 +164,10 @@ const fn not_yet(name: &'static str, kind: Kind, what: &'static str) -> Key {
 
 const fn unless(name: &'static str, kind: Kind, what: &'static str, fine: &'static [&'static str]) -> Key {
     Key { name, kind, support: Support::NotYet { what, fine }, doc: what }
+}
+
+const fn decoded(name: &'static str, kind: Kind, what: &'static str) -> Key {
+    Key { name, kind, support: Support::Decoded(what), doc: what }
 }
 
 const fn refused(name: &'static str, kind: Kind, reason: &'static str) -> Key {

@@ -20,6 +20,8 @@ pub(super) struct Context<'a> {
     pub diagnostics: Diagnostics,
     /// What the command line asks for.
     pub options: &'a Options,
+    /// Whether answers of the endpoint that is being read pass as they are.
+    pub no_op: bool,
 }
 
 impl Context<'_> {

@@ -57,10 +57,7 @@ fn wanted(cx: &mut Context<'_>, object: &Object<'_>) -> Option<ClientAuth> {
         }
         _ => {
             let message = format!("unknown client_auth {}", quoted(node));
-            let help = match suggest::did_you_mean(text, CLIENT_AUTH.iter().copied()) {
-                help if help.is_empty() => format!("one of {}", CLIENT_AUTH.join(", ")),
-                help => help,
-            };
+            let help = suggest::did_you_mean_or(text, CLIENT_AUTH);
             cx.error(node, code::VALUE, message, help);
         }
     }
