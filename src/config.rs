@@ -29,6 +29,7 @@ use interpolate::Sources;
 use mask::Masked;
 use model::Model;
 use read::Context;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// Larger than any real configuration by far.
@@ -103,7 +104,7 @@ pub fn load_text(
 }
 
 fn load_from(name: &str, format: Format, text: &str, options: &Options, sources: &Sources<'_>) -> Loaded {
-    let mut cx = Context { diagnostics: Diagnostics::new(text), options, no_op: false };
+    let mut cx = Context { diagnostics: Diagnostics::new(text), options, no_op: false, namespaces: HashSet::new() };
     parse::check_options(&mut cx);
     let document = document::parse(text, format, &mut cx.diagnostics);
     let masked = Masked::new(text, document.as_ref());

@@ -61,7 +61,7 @@ pub enum Support {
     NotYet {
         /// What it would do, in a few words.
         what: &'static str,
-        /// Values that ask for what porteur does anyway.
+        /// Values that ask for what porteur does anyway; of an object, the switch that turns it off.
         fine: &'static [&'static str],
     },
     /// An error until it is built, and a warning where answers pass as they are: there KrakenD ignores it too.

@@ -11,6 +11,7 @@ use super::diagnostic::{Diagnostic, Diagnostics};
 use super::document::{Member, Node, Origin, Value};
 use super::show;
 use crate::base::duration;
+use std::collections::HashSet;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub(super) struct Context<'a> {
     pub options: &'a Options,
     /// Whether answers of the endpoint that is being read pass as they are.
     pub no_op: bool,
+    /// The short name of every namespace that is written anywhere.
+    pub namespaces: HashSet<String>,
 }
 
 impl Context<'_> {

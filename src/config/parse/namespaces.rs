@@ -46,10 +46,19 @@ pub(super) fn may_be_allowed(name: &str) -> bool {
 /// The short name, if the namespace is to be read.
 fn check(cx: &mut Context<'_>, member: &Member, level: Level) -> Option<&'static str> {
     let written = member.key.as_str();
-    if keys::is_comment(written) || matches!(member.value.value, Value::Null | Value::Bool(false)) {
+    if keys::is_comment(written) {
         return None;
     }
     let name = keys::modern_name(written).unwrap_or(written);
+    cx.namespaces.insert(name.to_owned());
+    if matches!(member.value.value, Value::Null | Value::Bool(false)) {
+        if !may_be_allowed(name) && keys::namespace(name).is_some() {
+            let message = format!("`{name}` is switched off, and requests pass without it");
+            let problem = Diagnostic::warning(code::SWITCHED_OFF, None, message);
+            cx.report_key(member, problem.help("remove it if this is meant"));
+        }
+        return None;
+    }
     if name != written {
         let message = format!("`{written}` is an old name");
         let problem = Diagnostic::warning(code::LEGACY_NAME, None, message).help(format!("write `{name}`"));
@@ -107,6 +116,12 @@ fn unknown(cx: &Context<'_>, name: &str, shown: &str) -> Diagnostic {
 
 fn misplaced(cx: &Context<'_>, row: &Namespace, level: Level) -> Diagnostic {
     let message = format!("`{}` does not belong on {}", row.name, level.phrase());
+    if let Support::NotYet { .. } = row.support {
+        let message =
+            format!("`{}` does not belong on {}, and is not built yet where it does", row.name, level.phrase());
+        let shown = format!("`{}`", row.name);
+        return unsupported(cx, row.name, &shown, code::WRONG_LEVEL, message).label("would be ignored here");
+    }
     let homes: Vec<_> = row.levels.iter().map(|level| level.phrase()).collect();
     let help = format!("move it into the `extra_config` of {}", homes.join(" or "));
     unsupported(cx, row.name, &format!("`{}`", row.name), code::WRONG_LEVEL, message)

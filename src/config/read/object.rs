@@ -108,7 +108,16 @@ fn asks_for_nothing(node: &Node, fine: &[&str]) -> bool {
         Value::Null | Value::Bool(false) => true,
         Value::Bool(true) => false,
         Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty(),
+        // Without such a switch an empty object switches nothing on; with one it does.
+        Value::Object(members) if fine.is_empty() => members.is_empty(),
+        Value::Object(members) => members.iter().any(|member| {
+            let on = match &member.value.value {
+                Value::Bool(on) => *on,
+                Value::String(text) => text.eq_ignore_ascii_case("true"),
+                _ => false,
+            };
+            on && fine.iter().any(|switch| switch.eq_ignore_ascii_case(&member.key))
+        }),
         Value::Number(text) | Value::String(text) => {
             ["", "0", "0s", "false"].contains(&text.as_str()) || fine.iter().any(|fine| fine.eq_ignore_ascii_case(text))
         }

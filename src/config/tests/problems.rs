@@ -226,6 +226,15 @@ fn comments_and_foreign_namespaces_are_neither_filled_in_nor_compared() {
 }
 
 #[test]
+fn tls_passes_only_when_it_is_disabled() {
+    let root = |tls: &str| format!(r#"{{"version": 3, "tls": {tls}}}"#);
+    for tls in ["{}", r#"{"disabled": false}"#, r#"{"keys": []}"#] {
+        problem(&root(tls), code::NOT_BUILT, "\"tls\"", "TLS");
+    }
+    assert!(json(&root(r#"{"disabled": true}"#)).report.diagnostics().is_empty());
+}
+
+#[test]
 fn a_huge_list_of_addresses_is_read_in_no_time() {
     let text = format!("[{}", "http://a,".repeat(200_000));
     for format in [Format::Json, Format::Yaml] {
