@@ -36,6 +36,9 @@ impl Context<'_> {
         if let Origin::Variable(name) = &node.origin {
             problem.code = if problem.code.starts_with('E') { code::OVERRIDE } else { problem.code };
             problem.message = format!("the environment variable `{name}`: {}", problem.message);
+            if problem.help.contains("remove") {
+                problem.help = format!("unset `{name}`");
+            }
         }
         problem.span = node.place();
         self.diagnostics.push(problem);
@@ -88,7 +91,22 @@ impl Context<'_> {
             }
             _ => {}
         }
-        self.wrong_type(node, "a boolean");
+        if let Value::Number(text) = &node.value
+            && matches!(text.as_str(), "0" | "1")
+        {
+            return Some(text == "1");
+        }
+        let words = ["yes", "no", "on", "off", "y", "n"];
+        let help = match &node.value {
+            // YAML 1.1 took these for booleans; YAML 1.2 and JSON do not.
+            Value::String(text) if words.iter().any(|word| text.eq_ignore_ascii_case(word)) => {
+                "write `true` or `false`"
+            }
+            _ => "",
+        };
+        let message = format!("expected a boolean, found {}", found(node));
+        let problem = Diagnostic::error(code::TYPE, None, message).label("expected a boolean");
+        self.report(node, problem.help(help));
         None
     }
 

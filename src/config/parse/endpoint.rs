@@ -102,7 +102,7 @@ pub(super) fn encoding(cx: &mut Context<'_>, node: &Node) -> Encoding {
         "" => return Encoding::Unset,
         "no-op" => return Encoding::NoOp,
         _ if OUTPUT_ENCODINGS.contains(&text) => {
-            let message = format!("the output_encoding {} is not built yet", quoted(node));
+            let message = format!("{} as output_encoding is not built yet", quoted(node));
             cx.error(
                 node,
                 code::NOT_BUILT,
@@ -111,7 +111,7 @@ pub(super) fn encoding(cx: &mut Context<'_>, node: &Node) -> Encoding {
             );
         }
         _ => {
-            let message = format!("unknown output_encoding {}", quoted(node));
+            let message = format!("{} is no output_encoding", quoted(node));
             let help = suggest::did_you_mean_or(text, OUTPUT_ENCODINGS);
             cx.error(node, code::VALUE, message, help);
         }

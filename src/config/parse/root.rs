@@ -128,7 +128,7 @@ fn listen_ip(cx: &mut Context<'_>, node: &Node) -> Option<IpAddr> {
     }
     let address = text.parse().ok();
     if address.is_none() {
-        let message = format!("invalid ip address {}", quoted(node));
+        let message = format!("{} is not an IP address", quoted(node));
         cx.error(node, code::VALUE, message, "write an address such as `127.0.0.1` or `::1`; a name is not enough");
     }
     address

@@ -105,7 +105,8 @@ fn root_values_are_checked() {
     problem(&root(r#""timeout": "-1s""#), code::DURATION, "\"-1s\"", "negative");
     problem(&root(r#""timeout": "2000""#), code::DURATION, "\"2000\"", "unit");
     problem(&root(r#""timeout": 2000"#), code::NANOSECONDS, "2000", "2000ns");
-    problem(&root(r#""debug_endpoint": "yes""#), code::TYPE, "\"yes\"", "a boolean");
+    problem(&root(r#""debug_endpoint": "yes""#), code::TYPE, "\"yes\"", "write `true` or `false`");
+    problem(&root(r#""debug_endpoint": 2"#), code::TYPE, "2", "a boolean");
     problem(&root(r#""client_tls": {"ca_certs": ["x"]}"#), code::NOT_BUILT, "\"client_tls\"", "TLS");
     problem(&root(r#""plugin": {"folder": "x"}"#), code::REFUSED, "\"plugin\"", "Go plugins");
     problem(&root(r#""naem": "x""#), code::IGNORED_KEY, "\"naem\"", "did you mean `name`?");
@@ -232,6 +233,22 @@ fn tls_passes_only_when_it_is_disabled() {
         problem(&root(tls), code::NOT_BUILT, "\"tls\"", "TLS");
     }
     assert!(json(&root(r#"{"disabled": true}"#)).report.diagnostics().is_empty());
+}
+
+#[test]
+fn one_and_zero_are_booleans_with_and_without_quotes() {
+    for value in ["1", "\"1\"", "true", "\"TRUE\""] {
+        let model = json(&format!(r#"{{"version": 3, "debug_endpoint": {value}, "echo_endpoint": 0}}"#)).model.unwrap();
+        assert!(model.debug_endpoint && !model.echo_endpoint, "{value}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_column() {
+    let loaded = json("\u{feff}{\"version\": 3, \"prot\": 1}");
+    let rendered = loaded.report.render(false);
+    assert!(rendered.contains("krakend.json:1:16"), "{rendered}");
+    assert!(rendered.contains("1 | {\"version\": *, \"prot\": *}\n  |                ^^^^^^ has"), "{rendered}");
 }
 
 #[test]
