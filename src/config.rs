@@ -6,6 +6,7 @@ pub mod code;
 mod conflicts;
 pub mod diagnostic;
 mod document;
+mod files;
 mod interpolate;
 pub mod keys;
 mod mask;
@@ -14,19 +15,21 @@ mod overrides;
 mod parse;
 mod read;
 mod report;
-mod schema;
+mod show;
 mod suggest;
+mod survey;
 #[cfg(test)]
 mod tests;
 
 pub use document::Format;
 pub use report::Report;
-pub use schema::schema;
 
 use diagnostic::{Diagnostic, Diagnostics, Severity};
 use interpolate::Sources;
+use mask::Masked;
 use model::Model;
 use read::Context;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// Larger than any real configuration by far.
@@ -85,7 +88,7 @@ pub fn load(path: &Path, options: &Options, environment: &dyn Environment) -> Lo
             let sources = Sources { environment, folder: folder.unwrap_or_else(|| Path::new(".")) };
             load_from(&name, format, &text, options, &sources)
         }
-        Err(problem) => Loaded { model: None, report: Report::new(&name, String::new(), vec![problem]) },
+        Err(problem) => Loaded { model: None, report: Report::new(&name, Masked::default(), vec![problem]) },
     }
 }
 
@@ -101,10 +104,10 @@ pub fn load_text(
 }
 
 fn load_from(name: &str, format: Format, text: &str, options: &Options, sources: &Sources<'_>) -> Loaded {
-    let mut cx = Context { diagnostics: Diagnostics::new(text), options };
+    let mut cx = Context { diagnostics: Diagnostics::new(text), options, no_op: false, namespaces: HashSet::new() };
     parse::check_options(&mut cx);
     let document = document::parse(text, format, &mut cx.diagnostics);
-    let masked = mask::mask(text, document.as_ref());
+    let masked = Masked::new(text, document.as_ref());
     let model = document.and_then(|mut root| {
         interpolate::fill_in(&mut root, sources, &mut cx.diagnostics);
         overrides::apply(&mut root, sources.environment);
@@ -121,9 +124,9 @@ fn load_from(name: &str, format: Format, text: &str, options: &Options, sources:
 }
 
 fn read_file(path: &Path) -> Result<(Format, String), Diagnostic> {
-    let unreadable = |why: &str, help: &str| {
-        Diagnostic::error(code::UNREADABLE, None, format!("the file cannot be read: {why}")).help(help)
-    };
+    let unreadable = |why: &str| Diagnostic::error(code::UNREADABLE, None, format!("the file cannot be read: {why}"));
+    // Whether it is there at all comes first: a wrong path needs no lesson about its ending.
+    let bytes = files::read(path, MAX_SIZE).map_err(|why| unreadable(&why))?;
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let format = match extension.as_str() {
         "json" => Format::Json,
@@ -134,19 +137,11 @@ fn read_file(path: &Path) -> Result<(Format, String), Diagnostic> {
             return Err(Diagnostic::error(code::FORMAT, None, message).help(help));
         }
     };
-    let metadata = std::fs::metadata(path).map_err(|error| unreadable(&interpolate::reason(&error), ""))?;
-    if metadata.is_dir() {
-        return Err(unreadable("it is a directory", "name a file"));
-    }
-    if metadata.len() > MAX_SIZE {
-        return Err(unreadable("it is larger than 16 MiB", "is it the right file?"));
-    }
-    let bytes = std::fs::read(path).map_err(|error| unreadable(&interpolate::reason(&error), ""))?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok((format, text)),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
-            Err(unreadable(&format!("byte {} is not UTF-8", at + 1), "save it as UTF-8"))
+            Err(unreadable(&format!("byte {} is not UTF-8", at + 1)).help("save it as UTF-8"))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `porteur routes`: what the configuration makes of each endpoint, as a table.
 
+use crate::base::duration;
 use crate::cli::load::Configuration;
 use crate::cli::print;
 use crate::config::Options;
@@ -7,7 +8,6 @@ use crate::config::model::{Endpoint, Host, Methods};
 use crate::token::table::TokenTable;
 use clap::Args;
 use std::process::ExitCode;
-use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub(super) struct Routes {
@@ -44,16 +44,12 @@ fn row(endpoint: &Endpoint, tokens: &TokenTable) -> [String; 6] {
         backend.hosts.iter().map(url).collect::<Vec<_>>().join(","),
         backend.url_pattern.text.clone(),
         credential.map_or_else(|| "-".to_owned(), |slot| slot.name.clone()),
-        duration(backend.timeout.unwrap_or(endpoint.timeout)),
+        duration::format(backend.timeout.unwrap_or(endpoint.timeout)),
     ]
 }
 
 fn url(host: &Host) -> String {
     format!("{}://{}", if host.https { "https" } else { "http" }, host.authority)
-}
-
-fn duration(duration: Duration) -> String {
-    format!("{duration:?}")
 }
 
 /// Columns as wide as their widest cell, the last one as it is.

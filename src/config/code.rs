@@ -7,8 +7,8 @@ macro_rules! codes {
     ($($name:ident = $code:literal: $meaning:literal;)*) => {
         $(#[doc = $meaning] pub const $name: Code = $code;)*
 
-        /// Every code with its meaning.
-        pub const CODES: &[(Code, &str)] = &[$(($code, $meaning)),*];
+        #[cfg(test)]
+        const CODES: &[(Code, &str)] = &[$(($code, $meaning)),*];
     };
 }
 
@@ -49,6 +49,9 @@ codes! {
     NANOSECONDS = "W006": "a duration without unit counts nanoseconds";
     LISTED_TWICE = "W007": "an entry is listed twice";
     REPLACED_HEADER = "W008": "a header of the client never goes on";
+    BLANKS = "W009": "a client id or secret begins or ends with blanks";
+    SWITCHED_OFF = "W010": "authentication or protection is switched off";
+    UNUSED_OPTION = "W011": "a command line option has nothing to apply to";
 }
 
 #[cfg(test)]

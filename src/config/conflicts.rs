@@ -4,7 +4,7 @@ use super::code;
 use super::document::Node;
 use super::model::{Methods, PathKind, Router};
 use super::parse::Route;
-use super::read::{Context, quoted_part};
+use super::read::{Context, quoted, quoted_part};
 use http::Method;
 use std::collections::{BTreeSet, HashMap};
 
@@ -27,8 +27,7 @@ pub(super) fn report(cx: &mut Context<'_>, routes: &[&Route<'_>], settings: &Rou
         }
     }
     for route in routes.iter().filter(|route| hides_health(route, settings)) {
-        let message =
-            format!("the endpoint {} is where the health endpoint is", quoted_part(route.node, &route.path.text));
+        let message = format!("the endpoint {} is where the health endpoint is", quoted(route.node));
         let help = "choose another path, or set `health_path` or `disable_health` in `router`";
         cx.error(route.node, code::DUPLICATE_ROUTE, message, help);
     }
@@ -59,13 +58,13 @@ fn answers(methods: &Methods, method: Option<&Method>) -> bool {
 }
 
 fn hides_health(route: &Route<'_>, settings: &Router) -> bool {
-    !settings.disable_health && route.path.kind == PathKind::Exact && route.path.text == settings.health_path
+    !settings.disable_health && route.path.kind == PathKind::Exact && route.path.route == settings.health_path
 }
 
 /// What an endpoint contradicts.
 enum Clash<'r> {
     /// The same path.
-    Duplicate(Option<&'r Node>),
+    Duplicate(&'r Node),
     /// Another name for the placeholder at the same position.
     Name(&'r Node, String),
     /// A placeholder and a wildcard at the same position.
@@ -75,9 +74,11 @@ enum Clash<'r> {
 impl Clash<'_> {
     fn report(&self, cx: &mut Context<'_>, route: &Route<'_>, method: Option<&Method>) {
         let (code, earlier, help) = match self {
-            Self::Duplicate(earlier) => {
-                (code::DUPLICATE_ROUTE, *earlier, "remove one of the two, or give them different methods".to_owned())
-            }
+            Self::Duplicate(earlier) => (
+                code::DUPLICATE_ROUTE,
+                Some(*earlier),
+                "remove one of the two, or give them different methods".to_owned(),
+            ),
             Self::Name(earlier, name) => {
                 let help = format!("use one name for the placeholder: {}", quoted_part(earlier, name));
                 (code::CONFLICTING_ROUTE, Some(*earlier), help)
@@ -87,7 +88,7 @@ impl Clash<'_> {
                 (code::CONFLICTING_ROUTE, *earlier, help)
             }
         };
-        let path = quoted_part(route.node, &route.path.text);
+        let path = quoted(route.node);
         let method = method.map_or("*", Method::as_str);
         let line = earlier.map(|node| cx.diagnostics.line_of(node.span.start));
         let other = line.map_or_else(|| "another".to_owned(), |line| format!("the one on line {line}"));
@@ -111,7 +112,7 @@ impl<'r> Table<'r> {
         self.check_names(route)?;
         for pattern in patterns(route) {
             if let Some(earlier) = self.inserted.get(&pattern) {
-                return Err(Clash::Duplicate(Some(earlier)));
+                return Err(Clash::Duplicate(earlier));
             }
             match self.router.insert(pattern.clone(), ()) {
                 Ok(()) => self.inserted.insert(pattern, route.node),
@@ -126,7 +127,7 @@ impl<'r> Table<'r> {
 
     fn check_names(&mut self, route: &Route<'r>) -> Result<(), Clash<'r>> {
         let mut prefix = String::new();
-        for segment in route.path.text.split('/').skip(1) {
+        for segment in route.path.route.split('/').skip(1) {
             if segment.starts_with('{') {
                 let entry = self.names.entry(prefix.clone());
                 let (name, earlier) = entry.or_insert_with(|| (segment.to_owned(), route.node));
@@ -143,7 +144,7 @@ impl<'r> Table<'r> {
 
 /// What the router is given. `/a/*` matches `/a/` too, which a wildcard of the router's own does not.
 fn patterns(route: &Route<'_>) -> Vec<String> {
-    let text = &route.path.text;
+    let text = &route.path.route;
     match route.path.kind {
         PathKind::Exact | PathKind::Catchall => vec![text.clone()],
         PathKind::Tail => {

@@ -3,6 +3,7 @@
 //! It is data; drawing it for people is `report`'s work.
 
 use crate::config::code::Code;
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// Byte range in the configuration text.
@@ -14,7 +15,7 @@ pub(super) fn floor_boundary(text: &str, at: usize) -> usize {
 }
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
     /// The configuration runs, but part of it does not do what it seems to say.
     Warning,
@@ -23,7 +24,7 @@ pub enum Severity {
 }
 
 /// A problem with its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Diagnostic {
     /// Error or warning.
     pub severity: Severity,
@@ -92,8 +93,10 @@ impl Diagnostics {
         self.line_starts.partition_point(|start| *start <= offset) + 1
     }
 
-    /// The problems in the order of the file, those without a place first.
+    /// The problems in the order of the file, those without a place first. What YAML's aliases repeat is told once.
     pub(super) fn into_sorted(mut self) -> Vec<Diagnostic> {
+        let mut seen = HashSet::new();
+        self.list.retain(|diagnostic| seen.insert(diagnostic.clone()));
         self.list.sort_by_key(|d| d.span.as_ref().map(|span| span.start));
         self.list
     }

@@ -7,8 +7,9 @@ mod yaml;
 
 use super::code;
 use super::diagnostic::{Diagnostic, Diagnostics, Span};
+use super::show::Show;
+use super::survey;
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 /// How deep values may nest: far beyond any real file, far below what a stack bears.
 const MAX_DEPTH: usize = 64;
@@ -31,6 +32,8 @@ pub(super) struct Node {
     pub span: Span,
     /// Where its content comes from.
     pub origin: Origin,
+    /// How much of it may be shown, if it is a scalar.
+    pub show: Show,
 }
 
 /// Where the content of a [`Node`] comes from, which decides what diagnostics may quote.
@@ -72,12 +75,32 @@ pub(super) struct Member {
     pub key_span: Span,
     /// Its value.
     pub value: Node,
+    /// Whether porteur looks at it: it is neither a comment nor somebody else's.
+    pub read: bool,
+    /// How many bytes of the key may be shown.
+    pub shown: usize,
+}
+
+impl Member {
+    /// A key with its value, about which nothing is known yet.
+    pub(super) fn new(key: String, key_span: Span, value: Node) -> Self {
+        Self { key, key_span, value, read: true, shown: 0 }
+    }
+
+    /// The key as messages show it, in backticks.
+    pub(super) fn name(&self) -> String {
+        match self.key.split_at_checked(self.shown) {
+            Some((shown, "")) => format!("`{shown}`"),
+            Some((shown, _)) if !shown.is_empty() => format!("`{shown}…`"),
+            _ => "`***`".to_owned(),
+        }
+    }
 }
 
 impl Node {
     /// A value as it stands in the text.
     pub(super) fn new(value: Value, span: Span) -> Self {
-        Self { value, span, origin: Origin::Text }
+        Self { value, span, origin: Origin::Text, show: Show::Never }
     }
 
     /// The place, unless the value is not from the text.
@@ -108,8 +131,8 @@ pub(super) fn parse(text: &str, format: Format, diagnostics: &mut Diagnostics) -
         Format::Yaml => yaml::parse(text),
     };
     match root {
-        Ok(root) => {
-            report_duplicates(&root, diagnostics);
+        Ok(mut root) => {
+            survey::survey(&mut root, diagnostics);
             Some(root)
         }
         Err(problem) => {
@@ -136,40 +159,6 @@ fn syntax(format: &str, span: Option<Span>, message: &str) -> Diagnostic {
     Diagnostic::error(code::SYNTAX, span, format!("this is not valid {format}: {message}"))
 }
 
-/// Keys that are the same up to their case: KrakenD matches them so, and which one would win is chance.
-fn report_duplicates(node: &Node, diagnostics: &mut Diagnostics) {
-    match &node.value {
-        Value::Array(items) => items.iter().for_each(|item| report_duplicates(item, diagnostics)),
-        Value::Object(members) => {
-            let mut seen: HashMap<String, &Member> = HashMap::new();
-            for member in members {
-                let key = member.key.to_lowercase();
-                let comment = key.starts_with(['@', '$', '_', '#']);
-                match seen.get(&key).copied() {
-                    Some(first) if !comment => {
-                        let problem = duplicate(first, member, diagnostics);
-                        diagnostics.push(problem);
-                    }
-                    _ => {
-                        seen.insert(key, member);
-                    }
-                }
-                report_duplicates(&member.value, diagnostics);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn duplicate(first: &Member, second: &Member, diagnostics: &Diagnostics) -> Diagnostic {
-    let line = diagnostics.line_of(first.key_span.start);
-    let spelled = if first.key == second.key { String::new() } else { format!(" as `{}`", first.key) };
-    let message = format!("the key `{}` is written twice, first on line {line}{spelled}", second.key);
-    Diagnostic::error(code::DUPLICATE_KEY, Some(second.key_span.clone()), message)
-        .label("written again here")
-        .help("keep one of the two; keys are compared without regard to case")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,9 +171,11 @@ mod tests {
 
     #[test]
     fn a_duplicate_key_points_at_the_second_one() {
-        for (text, format) in
-            [("{\"a\": 1,\n \"A\": 2}", Format::Json), ("a: 1\nA: 2\n", Format::Yaml), ("a: 1\na: 2\n", Format::Yaml)]
-        {
+        for (text, format) in [
+            ("{\"port\": 1,\n \"PORT\": 2}", Format::Json),
+            ("port: 1\nPort: 2\n", Format::Yaml),
+            ("a: 1\na: 2\n", Format::Yaml),
+        ] {
             let (node, problems) = parsed(text, format);
             assert!(node.is_some());
             let [problem] = problems.as_slice() else { panic!("{problems:?}") };

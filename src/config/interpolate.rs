@@ -6,6 +6,8 @@ use super::Environment;
 use super::code;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::document::{Node, Origin, Value};
+use super::files;
+use super::show::{self, Show};
 use std::path::Path;
 
 /// Larger than any secret or certificate, small enough to read at start.
@@ -24,13 +26,13 @@ pub(super) fn fill_in(node: &mut Node, sources: &Sources<'_>, diagnostics: &mut 
     match &mut node.value {
         Value::Array(items) => items.iter_mut().for_each(|item| fill_in(item, sources, diagnostics)),
         Value::Object(members) => {
-            for member in members {
+            for member in members.iter_mut().filter(|member| member.read) {
                 fill_in(&mut member.value, sources, diagnostics);
             }
         }
-        Value::String(text) if is_reference(text) => {
+        Value::String(text) if text.contains("${") || text.contains("{{") => {
             let written = text.clone();
-            node.origin = match expand(&written, sources) {
+            node.origin = match expand(&written, node.show, sources) {
                 Ok(filled) => {
                     *text = filled;
                     Origin::Interpolated(written)
@@ -46,59 +48,60 @@ pub(super) fn fill_in(node: &mut Node, sources: &Sources<'_>, diagnostics: &mut 
     }
 }
 
-fn is_reference(text: &str) -> bool {
-    text.contains("${env:") || text.contains("${file:")
-}
-
 type Problem = (String, String);
 
-fn expand(text: &str, sources: &Sources<'_>) -> Result<String, Problem> {
+fn problem(message: &str, help: &str) -> Problem {
+    (message.to_owned(), help.to_owned())
+}
+
+/// What is left of a template, or meant for a shell, would be sent as it stands: as a secret, for one.
+fn expand(text: &str, show: Show, sources: &Sources<'_>) -> Result<String, Problem> {
+    const HELP: &str = "write `${env:NAME}` or `${file:/path}`";
+    if text.contains("{{") {
+        let help = "render the template first (KrakenD writes the result to `FC_OUT`), or write `${env:NAME}`";
+        return Err(problem("a `{{ … }}` of a template is not filled in here", help));
+    }
     let mut filled = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         filled.push_str(before);
-        let known = after.starts_with("env:") || after.starts_with("file:");
-        if !known {
-            filled.push_str("${");
-            rest = after;
-            continue;
+        if !after.starts_with("env:") && !after.starts_with("file:") {
+            return Err(problem("a `${…}` begins with neither `env:` nor `file:`", HELP));
         }
-        let (reference, tail) = after.split_once('}').ok_or_else(unterminated)?;
-        filled.push_str(&resolve(reference, sources)?);
+        let (reference, tail) =
+            after.split_once('}').ok_or_else(|| problem("a `${` is never closed", "close the reference with `}`"))?;
+        if reference.contains("${") {
+            return Err(problem("a `${…}` cannot hold another one", "write the default itself, or set the variable"));
+        }
+        filled.push_str(&match reference.split_once(':') {
+            Some(("env", variable)) => from_environment(variable, show, sources.environment)?,
+            Some((_, path)) => from_file(path, sources.folder)?,
+            None => return Err(problem("a `${…}` is empty", HELP)),
+        });
         rest = tail;
     }
     filled.push_str(rest);
     Ok(filled)
 }
 
-fn unterminated() -> Problem {
-    ("a `${` is never closed".to_owned(), "close the reference with `}`".to_owned())
-}
-
-fn resolve(reference: &str, sources: &Sources<'_>) -> Result<String, Problem> {
-    match reference.split_once(':') {
-        Some(("env", variable)) => {
-            let (name, default) = match variable.split_once(":-") {
-                Some((name, default)) => (name, Some(default)),
-                None => (variable, None),
-            };
-            from_environment(name, default, sources.environment)
-        }
-        Some(("file", path)) => from_file(path, sources.folder),
-        _ => Err(unterminated()),
-    }
-}
-
-fn from_environment(name: &str, default: Option<&str>, environment: &dyn Environment) -> Result<String, Problem> {
-    if name.is_empty() || name.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control()) {
-        let help = "write `${env:NAME}` or `${env:NAME:-default}`";
-        return Err(("a `${env:…}` has no valid variable name".to_owned(), help.to_owned()));
+fn from_environment(variable: &str, show: Show, environment: &dyn Environment) -> Result<String, Problem> {
+    let (name, default) = match variable.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (variable, None),
+    };
+    if !show::is_variable(name) {
+        let help = "write `${env:NAME}` or `${env:NAME:-default}`; a name has letters, digits and `_`";
+        return Err(problem("a `${env:…}` has no valid variable name", help));
     }
     match (environment.var(name), default) {
         // As in a shell, `:-` also stands in for an empty variable.
         (Some(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
         (Some(value), _) => Ok(value),
         (None, Some(default)) => Ok(default.to_owned()),
+        // Where a secret belongs, what is no usual name may be the secret.
+        (None, None) if show == Show::Never && !show::is_usual_variable(name) => {
+            Err(problem("the environment variable is not set", "set it, or give a default: `${env:NAME:-…}`"))
+        }
         (None, None) => Err((
             format!("the environment variable `{name}` is not set"),
             format!("set `{name}`, or give a default: `${{env:{name}:-…}}`"),
@@ -107,17 +110,12 @@ fn from_environment(name: &str, default: Option<&str>, environment: &dyn Environ
 }
 
 fn from_file(path: &str, folder: &Path) -> Result<String, Problem> {
+    if path.is_empty() {
+        return Err(problem("a `${file:…}` has no path", "write `${file:/path}`"));
+    }
     let help = "the path is relative to the folder of the configuration file unless it begins with `/`";
     let fail = |why: &str| (format!("the file `{path}` cannot be read: {why}"), help.to_owned());
-    if path.is_empty() {
-        return Err(("a `${file:…}` has no path".to_owned(), "write `${file:/path}`".to_owned()));
-    }
-    let full = folder.join(path);
-    let size = std::fs::metadata(&full).map_err(|error| fail(&reason(&error)))?.len();
-    if size > MAX_FILE {
-        return Err(fail("it is larger than 1 MiB"));
-    }
-    let bytes = std::fs::read(&full).map_err(|error| fail(&reason(&error)))?;
+    let bytes = files::read(&folder.join(path), MAX_FILE).map_err(|why| fail(&why))?;
     let mut content = String::from_utf8(bytes).map_err(|_| fail("it is not UTF-8"))?;
     if content.ends_with('\n') {
         content.pop();
@@ -128,13 +126,6 @@ fn from_file(path: &str, folder: &Path) -> Result<String, Problem> {
     Ok(content)
 }
 
-/// An input/output error in words, without the operating system's number.
-pub(super) fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    text.to_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,7 +134,7 @@ mod tests {
     fn expanded(text: &str) -> Result<String, Problem> {
         let environment: HashMap<String, String> =
             HashMap::from([("A".into(), "one".into()), ("EMPTY".into(), String::new())]);
-        expand(text, &Sources { environment: &environment, folder: Path::new("/nowhere") })
+        expand(text, Show::Word, &Sources { environment: &environment, folder: Path::new("/nowhere") })
     }
 
     #[test]
@@ -155,7 +146,6 @@ mod tests {
             ("${env:MISSING:-}", ""),
             ("${env:EMPTY:-two}", "two"),
             ("${env:EMPTY}", ""),
-            ("${other} ${env:A}", "${other} one"),
         ] {
             assert_eq!(expanded(text).as_deref(), Ok(filled), "{text}");
         }
@@ -174,11 +164,28 @@ mod tests {
     }
 
     #[test]
+    fn templates_shell_variables_and_nested_references_are_no_values() {
+        for (text, word) in [
+            ("{{ env \"A\" }}", "template"),
+            ("${A}", "neither"),
+            ("${A", "neither"),
+            ("a ${", "neither"),
+            ("${env:MISSING:-${env:A}}", "another"),
+            ("${env:A.B}", "no valid"),
+            ("${env:A-}", "no valid"),
+            ("${file:/dev/zero}", "not a regular file"),
+        ] {
+            let (message, help) = expanded(text).unwrap_err();
+            assert!(message.contains(word) && !help.is_empty(), "{message}");
+        }
+    }
+
+    #[test]
     fn a_file_loses_one_line_end() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("s"), "hush\n\n").unwrap();
         let environment = HashMap::new();
         let sources = Sources { environment: &environment, folder: folder.path() };
-        assert_eq!(expand("${file:s}", &sources).as_deref(), Ok("hush\n"));
+        assert_eq!(expand("${file:s}", Show::Never, &sources).as_deref(), Ok("hush\n"));
     }
 }

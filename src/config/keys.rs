@@ -1,6 +1,6 @@
 //! The one table of every KrakenD key and namespace we know: where it may stand, what it holds, whether we build it.
 //!
-//! Checks, suggestions, the JSON Schema and the compatibility page all come from these rows.
+//! Checks, suggestions and what diagnostics may show all come from these rows.
 
 mod backend;
 mod endpoint;
@@ -12,6 +12,9 @@ pub use backend::ENCODINGS;
 pub use inside::CLIENT_AUTH;
 pub use namespaces::{LEGACY, NAMESPACES};
 pub use service::OUTPUT_ENCODINGS;
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
 
 /// Where a key or a namespace may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,9 +61,11 @@ pub enum Support {
     NotYet {
         /// What it would do, in a few words.
         what: &'static str,
-        /// Values that ask for what porteur does anyway.
+        /// Values that ask for what porteur does anyway; of an object, the switch that turns it off.
         fine: &'static [&'static str],
     },
+    /// An error until it is built, and a warning where answers pass as they are: there KrakenD ignores it too.
+    Decoded(&'static str),
     /// An error for ever.
     Refused(&'static str),
     /// A warning: the rest works without it.
@@ -133,6 +138,17 @@ pub fn modern_name(name: &str) -> Option<&'static str> {
     LEGACY.iter().find(|(legacy, _)| *legacy == path).map(|(_, modern)| *modern)
 }
 
+/// Whether a name is a key or a namespace of KrakenD or porteur, wherever it belongs.
+pub fn is_known(name: &str) -> bool {
+    static KNOWN: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let built = NAMESPACES.iter().filter(|row| row.support == Support::Supported);
+        let levels = built.map(|row| Level::Namespace(row.name)).chain([Level::Root, Level::Endpoint, Level::Backend]);
+        let keys = levels.flat_map(Level::keys).map(|key| key.name.to_ascii_lowercase());
+        keys.chain(NAMESPACES.iter().map(|row| row.name.to_owned())).collect()
+    });
+    KNOWN.contains(&name.to_ascii_lowercase()) || modern_name(name).is_some()
+}
+
 /// Names that KrakenD's own schema leaves to people: comments.
 pub fn is_comment(name: &str) -> bool {
     name.starts_with(['@', '$', '_', '#'])
@@ -148,6 +164,10 @@ const fn not_yet(name: &'static str, kind: Kind, what: &'static str) -> Key {
 
 const fn unless(name: &'static str, kind: Kind, what: &'static str, fine: &'static [&'static str]) -> Key {
     Key { name, kind, support: Support::NotYet { what, fine }, doc: what }
+}
+
+const fn decoded(name: &'static str, kind: Kind, what: &'static str) -> Key {
+    Key { name, kind, support: Support::Decoded(what), doc: what }
 }
 
 const fn refused(name: &'static str, kind: Kind, reason: &'static str) -> Key {

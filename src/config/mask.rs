@@ -1,185 +1,156 @@
-//! A copy of a configuration text in which no secret can be read: what diagnostics draw their lines from.
+//! A copy of a configuration text that diagnostics may draw their lines from: its structure and its keys. Values are hidden,
+//! but for the one that a diagnostic is about, and that only as far as its key lets it be shown.
 //!
-//! It errs on the side of stars. Positions stay as they are, byte for byte.
+//! Nothing here knows what a secret looks like: what is not known to be harmless is hidden. Places stay as they are, byte for
+//! byte and character for character.
 
 use super::diagnostic::Span;
 use super::document::{Node, Value};
+use super::keys;
+use super::show::{self, Show, star, stars};
+use std::cmp::Reverse;
+use std::collections::HashMap;
 
-/// Masks `text`; `document` is its tree if it parsed.
-pub(super) fn mask(text: &str, document: Option<&Node>) -> String {
-    let mut spans = Vec::new();
-    if let Some(root) = document {
-        by_tree(root, false, &mut spans);
-    }
-    by_words(text, document.is_some(), &mut spans);
-    user_info(text, &mut spans);
-    let mut bytes = text.as_bytes().to_vec();
-    for span in spans {
-        for byte in bytes.get_mut(span).unwrap_or_default() {
-            if !matches!(byte, b'\n' | b'\r') {
-                *byte = b'*';
+/// The copy.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Masked {
+    /// Structure and keys; the rest is hidden.
+    pub text: String,
+    /// What may be shown of a value in a diagnostic about it.
+    pub values: HashMap<Span, String>,
+}
+
+impl Masked {
+    /// The copy of `text`; `document` is its tree if it parsed.
+    pub(super) fn new(text: &str, document: Option<&Node>) -> Self {
+        let Some(root) = document else {
+            return Self { text: words(text), values: HashMap::new() };
+        };
+        let mut tokens = Vec::new();
+        gather(root, &mut tokens);
+        // Where an alias makes a key of a value, the value counts.
+        tokens.sort_by_key(|token| (token.span.start, Reverse(token.span.end), token.is_key()));
+        let mut masked = Self::default();
+        let mut at = 0;
+        for token in tokens {
+            if token.span.start < at {
+                continue;
             }
+            let written = text.get(token.span.clone()).unwrap_or_default();
+            masked.text.push_str(&structure(text.get(at..token.span.start).unwrap_or_default()));
+            masked.text.push_str(&token.drawn(written));
+            if let Some(shown) = token.shown(written) {
+                masked.values.insert(token.span.clone(), shown);
+            }
+            at = token.span.start + written.len();
+        }
+        masked.text.push_str(&structure(text.get(at..).unwrap_or_default()));
+        masked
+    }
+
+    /// What a diagnostic about exactly this part may show of it: as many bytes and characters as the part has.
+    pub(super) fn value(&self, span: &Span) -> Option<&str> {
+        self.values.get(span).map(String::as_str)
+    }
+}
+
+/// A key or a scalar.
+struct Token<'d> {
+    span: Span,
+    kind: TokenKind<'d>,
+}
+
+enum TokenKind<'d> {
+    Key(&'d str, usize),
+    /// `true`, `false`, `null`.
+    Constant,
+    Scalar(&'d str, Show),
+}
+
+impl Token<'_> {
+    fn is_key(&self) -> bool {
+        matches!(self.kind, TokenKind::Key(..))
+    }
+
+    /// In every line.
+    fn drawn(&self, written: &str) -> String {
+        match self.kind {
+            TokenKind::Key(key, length) => {
+                let (quote, inner) = unquoted(written);
+                match (inner == key).then(|| inner.split_at_checked(length)).flatten() {
+                    Some((shown, hidden)) => format!("{quote}{shown}{}{quote}", stars(hidden)),
+                    None => stars(written),
+                }
+            }
+            TokenKind::Constant => written.to_owned(),
+            TokenKind::Scalar(..) => match unquoted(written) {
+                (quote, inner) if !inner.contains(['"', '\'', '\n']) => format!("{quote}{}{quote}", stars(inner)),
+                _ => stars(written),
+            },
         }
     }
-    // Only whole characters were replaced, so this loses nothing.
-    String::from_utf8_lossy(&bytes).into_owned()
-}
 
-/// Whether a key's value is a secret. Names of files and addresses are not.
-fn is_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    let harmless = ["_url", "_uri", "_file", "_path", "_wait", "_auth"];
-    let whole = ["token", "key_pass", "api_key", "apikey", "authorization", "assertion", "credentials", "access_key"];
-    let part = ["secret", "password", "passwd", "passphrase", "private_key", "client_assertion"];
-    if harmless.iter().any(|end| key.ends_with(end)) {
-        return false;
+    /// In a diagnostic about it. Where the text escapes or folds what it means, nothing.
+    fn shown(&self, written: &str) -> Option<String> {
+        let TokenKind::Scalar(meant, show) = self.kind else {
+            return None;
+        };
+        let (quote, inner) = unquoted(written);
+        (inner == meant).then(|| format!("{quote}{}{quote}", show::value(show, inner)))
     }
-    whole.contains(&key.as_str()) || key.ends_with("_token") || part.iter().any(|word| key.contains(word))
 }
 
-/// Every scalar below a secret key. In `auth/api-keys` each `key` is one.
-fn by_tree(node: &Node, secret: bool, spans: &mut Vec<Span>) {
-    match &node.value {
-        Value::Array(items) => items.iter().for_each(|item| by_tree(item, secret, spans)),
+fn unquoted(written: &str) -> (&'static str, &str) {
+    let inside = |quote| written.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    match (inside('"'), inside('\'')) {
+        (Some(inner), _) => ("\"", inner),
+        (_, Some(inner)) => ("'", inner),
+        _ => ("", written),
+    }
+}
+
+fn gather<'d>(node: &'d Node, tokens: &mut Vec<Token<'d>>) {
+    let kind = match &node.value {
+        Value::Array(items) => return items.iter().for_each(|item| gather(item, tokens)),
         Value::Object(members) => {
             for member in members {
-                let keys = member.key == "keys" || member.key == "auth/api-keys";
-                let api_key = member.key == "key" && members.iter().any(|other| other.key == "roles");
-                let secret = secret || api_key || (!keys && is_secret(&member.key));
-                by_tree(&member.value, secret, spans);
+                tokens.push(Token { span: member.key_span.clone(), kind: TokenKind::Key(&member.key, member.shown) });
+                gather(&member.value, tokens);
             }
-        }
-        Value::String(text) if secret && !is_reference(text) => spans.push(node.span.clone()),
-        Value::Number(_) if secret => spans.push(node.span.clone()),
-        _ => {}
-    }
-}
-
-/// A lone `${env:NAME}` or `${file:…}` without default says where the secret is, not what it is.
-fn is_reference(text: &str) -> bool {
-    let inner = text.strip_prefix("${env:").or_else(|| text.strip_prefix("${file:"));
-    inner.and_then(|inner| inner.strip_suffix('}')).is_some_and(|name| !name.contains(['}', ':', '$']))
-}
-
-/// Values after secret keys, found without a parser: for texts that do not parse, and for comments.
-fn by_words(text: &str, parsed: bool, spans: &mut Vec<Span>) {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let mut at = 0;
-    while let Some(rest) = text.get(at..) {
-        let Some(start) = rest.find(is_word) else {
             return;
-        };
-        let rest = rest.get(start..).unwrap_or_default();
+        }
+        Value::Null | Value::Bool(_) => TokenKind::Constant,
+        Value::Number(text) | Value::String(text) => TokenKind::Scalar(text, node.show),
+    };
+    tokens.push(Token { span: node.span.clone(), kind });
+}
+
+/// What stands between keys and scalars: punctuation, but no comment, tag or anchor.
+fn structure(text: &str) -> String {
+    let harmless =
+        |c: char| c.is_whitespace() || matches!(c, '{' | '}' | '[' | ']' | ',' | ':' | '-' | '?' | '\u{feff}');
+    text.chars().map(|c| if harmless(c) { c } else { star(c) }).collect()
+}
+
+/// A text that does not parse: punctuation and the words that are known keys.
+fn words(text: &str) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '$');
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
         let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-        let word = rest.get(..length).unwrap_or_default();
-        let end = at + start + length;
-        at = end;
-        if is_secret(word)
-            && let Some(value) = value_start(text, end)
-        {
-            at = end.max(mask_value(text, value, parsed, spans));
+        if length == 0 {
+            let harmless = c.is_whitespace() || "{}[],:\"'\u{feff}".contains(c);
+            out.push(if harmless { c } else { star(c) });
+            rest = rest.get(c.len_utf8()..).unwrap_or_default();
+            continue;
         }
+        let (word, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        let harmless = matches!(word, "true" | "false" | "null" | "-") || keys::is_known(word);
+        out.push_str(&if harmless { word.to_owned() } else { stars(word) });
+        rest = after;
     }
-}
-
-/// Where the value begins, if a `:` or `=` follows the key.
-fn value_start(text: &str, key_end: usize) -> Option<usize> {
-    let rest = text.get(key_end..)?;
-    let trimmed = rest.trim_start_matches(['"', '\'', '\\', ' ', '\t']);
-    let after = trimmed.strip_prefix([':', '='])?;
-    let value = after.trim_start_matches([' ', '\t', '\r', '\n']);
-    // A YAML key without value on its line is followed by the next key: only JSON and lists go on below.
-    let value = if value.starts_with(['"', '\'', '[', '|', '>', '{', '-']) {
-        value
-    } else {
-        after.trim_start_matches([' ', '\t'])
-    };
-    Some(text.len() - value.len())
-}
-
-fn mask_value(text: &str, start: usize, parsed: bool, spans: &mut Vec<Span>) -> usize {
-    let rest = text.get(start..).unwrap_or_default();
-    let end = match rest.chars().next() {
-        Some(quote @ ('"' | '\'')) => start + quoted_length(rest, quote, parsed),
-        Some('[') => start + list_length(rest),
-        Some('{') if parsed => return start,
-        Some('|' | '>') => start + block_length(text, start),
-        _ if parsed => start + rest.find([',', '}', ']', '\n']).unwrap_or(rest.len()),
-        _ => start + line_length(rest),
-    };
-    let written = text.get(start..end).unwrap_or_default();
-    let bare = written.trim().trim_matches(['"', '\'', ',']);
-    if !is_reference(bare) {
-        spans.push(start..end);
-    }
-    end
-}
-
-fn line_length(rest: &str) -> usize {
-    rest.find('\n').unwrap_or(rest.len())
-}
-
-/// Up to the closing quote; to the end of the line when what follows shows that it was no closing quote.
-fn quoted_length(rest: &str, quote: char, parsed: bool) -> usize {
-    let line = line_length(rest);
-    let mut escaped = false;
-    for (index, c) in rest.char_indices().skip(1) {
-        if index >= line {
-            break;
-        }
-        if escaped {
-            escaped = false;
-        } else if c == '\\' && quote == '"' {
-            escaped = true;
-        } else if c == quote {
-            let after = rest.get(index + 1..line).unwrap_or_default().trim_start();
-            if parsed || after.is_empty() || after.starts_with([',', '}', ']', '#']) {
-                return index + 1;
-            }
-            return line;
-        }
-    }
-    line
-}
-
-/// Up to the closing bracket, or to the end of its line when it closes no list; to the end of a text without one.
-fn list_length(rest: &str) -> usize {
-    let Some(end) = rest.find(']') else {
-        return rest.len();
-    };
-    let after = rest.get(end + 1..).unwrap_or_default();
-    let line = after.get(..line_length(after)).unwrap_or_default();
-    let closes = line.trim_start().is_empty() || line.trim_start().starts_with([',', '}', ']', '#']);
-    if closes { end } else { end + 1 + line.len() }
-}
-
-/// A YAML block scalar: its header, and the lines below that are indented deeper than its key.
-fn block_length(text: &str, start: usize) -> usize {
-    let before = text.get(..start).unwrap_or_default();
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    let indent = line.len() - line.trim_start().len();
-    let rest = text.get(start..).unwrap_or_default();
-    let mut length = 0;
-    for (index, line) in rest.split_inclusive('\n').enumerate() {
-        let deeper = line.trim().is_empty() || line.len() - line.trim_start().len() > indent;
-        if index > 0 && !deeper {
-            break;
-        }
-        length += line.len();
-    }
-    length
-}
-
-/// `user:password@` in anything that looks like a URL.
-fn user_info(text: &str, spans: &mut Vec<Span>) {
-    for (at, separator) in text.match_indices("://") {
-        let start = at + separator.len();
-        let rest = text.get(start..).unwrap_or_default();
-        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>')).unwrap_or(rest.len());
-        if let Some(at) = rest.get(..end).and_then(|url| url.rfind('@')) {
-            spans.push(start..start + at);
-        }
-    }
+    out
 }
 
 #[cfg(test)]
@@ -188,73 +159,51 @@ mod tests {
     use super::super::document::{self, Format};
     use super::*;
 
-    fn masked(text: &str, format: Format) -> String {
+    fn masked(text: &str, format: Format) -> Masked {
         let document = document::parse(text, format, &mut Diagnostics::default());
-        let masked = mask(text, document.as_ref());
-        assert_eq!(masked.len(), text.len());
+        let masked = Masked::new(text, document.as_ref());
+        assert_eq!(masked.text.len(), text.len());
+        assert_eq!(masked.text.chars().count(), text.chars().count());
         masked
     }
 
+    fn drawn(text: &str, format: Format) -> String {
+        masked(text, format).text.chars().map(|c| if show::is_star(c) { '*' } else { c }).collect()
+    }
+
     #[test]
-    fn secrets_of_a_parsed_text_are_gone_and_the_rest_stays() {
-        let text = r#"{"client_secret":"hun\"ter2","Client_Secret":"hünter2","password":["hunter2",1234],
-            "token_url":"https://u:hunter2@idp/t","client_secret_file":"/run/x","other":"kept",
-            "x":{"secret":{"deep":"hunter2"}},"private_key":"${env:KEY}","token":"${env:K:-hunter2}"}"#;
+    fn structure_and_keys_stay_and_values_go() {
+        for (text, format, expected) in [
+            (
+                r#"{"port":80,"client_secrt":"hünter2","host":["a"],"debug_endpoint":true,"x":{"hunter2":1}}"#,
+                Format::Json,
+                r#"{"port":**,"client_secrt":"*******","host":["*"],"debug_endpoint":true,"x":{"*******":*}}"#,
+            ),
+            ("port: 80 # hunter2\nhost:\n  - a\n", Format::Yaml, "port: ** * *******\nhost:\n  - *\n"),
+            ("name: |\n  hunter2\nport: 1\n", Format::Yaml, "name: *\n  *******\nport: *\n"),
+            ("name: &hunter2 x\nport: *hunter2\n", Format::Yaml, "name: ******** *\nport: ********\n"),
+        ] {
+            assert_eq!(drawn(text, format), expected);
+        }
+    }
+
+    #[test]
+    fn a_text_that_does_not_parse_shows_known_words_alone() {
+        let text = r#"{"client_secret" "hunter2", port: 1234, é: true"#;
+        assert_eq!(drawn(text, Format::Json), r#"{"client_secret" "*******", port: ****, *: true"#);
+    }
+
+    #[test]
+    fn a_value_shows_as_much_as_its_key_lets_it() {
+        let text = r#"{"host":"u:p@up","listen_ip":"x y","name":"a\u0020b","extra_config":{"@x":"y"}}"#;
         let masked = masked(text, Format::Json);
-        for secret in ["hunter2", "hün", "1234", "ter2"] {
-            assert!(!masked.contains(secret), "{masked}");
-        }
-        for kept in ["\"client_secret\":", "@idp/t", "/run/x", "kept", "${env:KEY}"] {
-            assert!(masked.contains(kept), "{kept}: {masked}");
-        }
-    }
-
-    #[test]
-    fn secrets_of_a_text_that_does_not_parse_are_gone() {
-        for text in [
-            r#"{"client_secret":"hunter2" "x":1}"#,
-            r#"{"client_secret":"hunter2, "x":1}"#,
-            r#"{"client_secret":"hun"hunter2","x":1}"#,
-            r#"{"client_secret" : 'hunter2', oops"#,
-            "{\"client_secret\":\n  \"hunter2\"",
-            "{\"client_secret\": [\n  \"a\",\n \"hunter2\"",
-            r#"{"CLIENT_SECRET"=hunter2, "x":1"#,
-            r#"{"a": "{\"client_secret\": \"hunter2\"}" oops"#,
-            r#"{"token_url":"https://u:hunter2@idp" oops"#,
-        ] {
-            let masked = masked(text, Format::Json);
-            assert!(!masked.contains("hunter2"), "{text}\n{masked}");
-        }
-        for text in [
-            "a: [\nclient_secret: hunter2 # x\n",
-            "a: [\n  password: 'hunter2\n",
-            "a: [\nclient_secret: |\n  hunter2\n  hunter2\n\n  hunter2\nb: 1\n",
-            "a: [\nclient_secret:\n  \"hunter2\"\n",
-            "a: [\nclient_secret:\n  - hunter2\n",
-        ] {
-            let masked = masked(text, Format::Yaml);
-            assert!(!masked.contains("hunter2"), "{text}\n{masked}");
-        }
-    }
-
-    #[test]
-    fn secrets_in_yaml_are_gone() {
-        for text in [
-            "client_secret: hunter2\nport: 1\n",
-            "client_secret: |\n  hunter2\n  hunter2\nport: 1\n",
-            "x: {client_secret: hunter2, port: 1}\n",
-            "y: &a {secret: hunter2}\nz: *a\nport: 1\n",
-            "port: 1 # client_secret: hunter2\n",
-        ] {
-            let masked = masked(text, Format::Yaml);
-            assert!(!masked.contains("hunter2"), "{masked}");
-            assert!(masked.contains("port: 1"), "{masked}");
-        }
-    }
-
-    #[test]
-    fn words_that_only_sound_secret_stay() {
-        let text = "{\"token_url\": \"https://idp/t\", \"first_token_wait\": \"5s\", \"client_auth\": \"client_secret_basic\"}";
-        assert_eq!(masked(text, Format::Json), text);
+        let shown = |value: &str| {
+            let at = text.find(value).unwrap();
+            masked.value(&(at..at + value.len())).map(show::in_words)
+        };
+        assert_eq!(shown("\"u:p@up\"").as_deref(), Some("\"***@up\""));
+        assert_eq!(shown("\"x y\"").as_deref(), Some("\"x y\""));
+        assert_eq!(shown("\"a\\u0020b\""), None);
+        assert_eq!(shown("\"y\"").as_deref(), Some("\"***\""));
     }
 }

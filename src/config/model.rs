@@ -113,8 +113,10 @@ pub enum AllowList<T> {
 /// Where an endpoint lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointPath {
-    /// As written in the file, with the leading `/`.
+    /// As written in the file, with the leading `/`: its name.
     pub text: String,
+    /// The same as a request target holds it, percent-encoded: what requests are compared with.
+    pub route: String,
     /// The path in its parts.
     pub kind: PathKind,
     /// Names of the `{placeholders}`, in order.
@@ -167,7 +169,7 @@ pub struct Host {
 /// A `url_pattern`, split at its `?`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UrlPattern {
-    /// As written in the file.
+    /// As written in the file, before any `${…}` is filled in and with the values of its query hidden: for people.
     pub text: String,
     /// The path, with the leading `/`.
     pub path: Vec<Piece>,

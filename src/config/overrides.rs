@@ -19,8 +19,8 @@ pub(super) fn apply(root: &mut Node, environment: &dyn Environment) {
         let Some(text) = environment.var(&variable).filter(|text| !text.is_empty()) else {
             continue;
         };
-        let value = Node { value: Value::String(text), span: 0..0, origin: Origin::Variable(variable) };
+        let value = Node { origin: Origin::Variable(variable), ..Node::new(Value::String(text), 0..0) };
         members.retain(|member| !member.key.eq_ignore_ascii_case(key.name));
-        members.push(Member { key: key.name.to_owned(), key_span: 0..0, value });
+        members.push(Member::new(key.name.to_owned(), 0..0, value));
     }
 }

@@ -9,7 +9,9 @@ use super::Options;
 use super::code::{self, Code};
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::document::{Member, Node, Origin, Value};
+use super::show;
 use crate::base::duration;
+use std::collections::HashSet;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -19,6 +21,10 @@ pub(super) struct Context<'a> {
     pub diagnostics: Diagnostics,
     /// What the command line asks for.
     pub options: &'a Options,
+    /// Whether answers of the endpoint that is being read pass as they are.
+    pub no_op: bool,
+    /// The short name of every namespace that is written anywhere.
+    pub namespaces: HashSet<String>,
 }
 
 impl Context<'_> {
@@ -30,6 +36,9 @@ impl Context<'_> {
         if let Origin::Variable(name) = &node.origin {
             problem.code = if problem.code.starts_with('E') { code::OVERRIDE } else { problem.code };
             problem.message = format!("the environment variable `{name}`: {}", problem.message);
+            if problem.help.contains("remove") {
+                problem.help = format!("unset `{name}`");
+            }
         }
         problem.span = node.place();
         self.diagnostics.push(problem);
@@ -82,7 +91,22 @@ impl Context<'_> {
             }
             _ => {}
         }
-        self.wrong_type(node, "a boolean");
+        if let Value::Number(text) = &node.value
+            && matches!(text.as_str(), "0" | "1")
+        {
+            return Some(text == "1");
+        }
+        let words = ["yes", "no", "on", "off", "y", "n"];
+        let help = match &node.value {
+            // YAML 1.1 took these for booleans; YAML 1.2 and JSON do not.
+            Value::String(text) if words.iter().any(|word| text.eq_ignore_ascii_case(word)) => {
+                "write `true` or `false`"
+            }
+            _ => "",
+        };
+        let message = format!("expected a boolean, found {}", found(node));
+        let problem = Diagnostic::error(code::TYPE, None, message).label("expected a boolean");
+        self.report(node, problem.help(help));
         None
     }
 
@@ -168,24 +192,35 @@ impl Context<'_> {
     }
 }
 
-/// What stands in the text, in backticks and cut to a length people read. Never what a `${…}` was filled with.
+/// What stands in the text, in backticks: as much of it as its key lets be shown, never what a `${…}` was filled with.
 pub(super) fn quoted(node: &Node) -> String {
-    let text = match (&node.origin, &node.value) {
-        (Origin::Variable(_) | Origin::Unfilled, _) => return "its value".to_owned(),
-        (Origin::Interpolated(written), _) => written,
-        (Origin::Text, Value::String(text) | Value::Number(text)) => text,
-        _ => return node.kind().to_owned(),
-    };
-    match text.char_indices().nth(80) {
-        Some((end, _)) => format!("`{}…`", text.get(..end).unwrap_or_default()),
-        None => format!("`{text}`"),
+    match (&node.origin, &node.value) {
+        (Origin::Variable(_) | Origin::Unfilled, _) => "its value".to_owned(),
+        (_, Value::String(_) | Value::Number(_)) => format!("`{}`", as_shown(node)),
+        _ => node.kind().to_owned(),
     }
 }
 
-/// A part of a value in backticks; the whole as written when the part may come from a `${…}`.
+/// As much of a scalar as its key lets be shown, as it was written.
+pub(super) fn as_shown(node: &Node) -> String {
+    match (&node.origin, &node.value) {
+        (Origin::Interpolated(written), _) => show::in_words(&show::value(node.show, written)),
+        (Origin::Text, Value::String(text) | Value::Number(text)) => show::in_words(&show::value(node.show, text)),
+        _ => String::new(),
+    }
+}
+
+/// Whether a text from the file may be shown as a whole.
+pub(super) fn is_shown(node: &Node, text: &str) -> bool {
+    node.origin == Origin::Text && show::value(node.show, text) == text
+}
+
+/// A part of a value in backticks; the whole as it is shown when the part is hidden or may come from a `${…}`.
 pub(super) fn quoted_part(node: &Node, part: &str) -> String {
-    match node.origin {
-        Origin::Text => format!("`{part}`"),
+    match &node.value {
+        Value::String(text) if node.origin == Origin::Text && show::value(node.show, text).contains(part) => {
+            format!("`{part}`")
+        }
         _ => quoted(node),
     }
 }

@@ -1,6 +1,8 @@
 //! What was found in one configuration: for people, in rustc's form, and for programs, as JSON.
 
 use super::diagnostic::{Diagnostic, Severity, Span, floor_boundary};
+use super::mask::Masked;
+use super::show;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 use serde_json::json;
 
@@ -18,13 +20,17 @@ pub struct Report {
     /// Where each line starts.
     lines: Vec<usize>,
     diagnostics: Vec<Diagnostic>,
+    /// What each diagnostic may show of the value it is about.
+    values: Vec<Option<String>>,
 }
 
 impl Report {
-    pub(super) fn new(file: &str, masked: String, diagnostics: Vec<Diagnostic>) -> Self {
-        let after = masked.match_indices('\n').map(|(at, _)| at + 1);
+    pub(super) fn new(file: &str, masked: Masked, diagnostics: Vec<Diagnostic>) -> Self {
+        let after = masked.text.match_indices('\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(after).collect();
-        Self { file: file.to_owned(), text: masked, lines, diagnostics }
+        let value = |diagnostic: &Diagnostic| masked.value(diagnostic.span.as_ref()?).map(str::to_owned);
+        let values = diagnostics.iter().map(value).collect();
+        Self { file: file.to_owned(), text: masked.text, lines, diagnostics, values }
     }
 
     /// The problems, in the order of the file.
@@ -55,13 +61,10 @@ impl Report {
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let mut out = String::new();
-        for diagnostic in &self.diagnostics {
-            let drawn = renderer.render(&[self.group(diagnostic)]);
+        for (diagnostic, value) in self.diagnostics.iter().zip(&self.values) {
+            let drawn = renderer.render(&[self.group(diagnostic, value.as_deref())]);
             let place = diagnostic.span.as_ref().map(|span| self.place(span));
-            out.push_str(&match place {
-                Some(place) => self.with_column(drawn, &place),
-                None => drawn,
-            });
+            out.push_str(&place.and_then(|place| self.with_column(&drawn, &place)).unwrap_or(drawn));
             out.push_str("\n\n");
         }
         if let Some(closing) = self.closing() {
@@ -92,14 +95,14 @@ impl Report {
         })
     }
 
-    fn group<'a>(&'a self, diagnostic: &'a Diagnostic) -> Group<'a> {
+    fn group<'a>(&'a self, diagnostic: &'a Diagnostic, value: Option<&str>) -> Group<'a> {
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
         let group = Group::with_title(level.primary_title(&*diagnostic.message).id(diagnostic.code));
         let group = match &diagnostic.span {
-            Some(span) => group.element(self.snippet(&self.place(span), &diagnostic.label)),
+            Some(span) => group.element(self.snippet(&self.place(span), &diagnostic.label, value)),
             None => group.element(Origin::path(&*self.file)),
         };
         match diagnostic.help.as_str() {
@@ -110,11 +113,18 @@ impl Report {
 
     /// Only the line of the problem is handed over, and of a very long line only what is around it: the renderer lays out
     /// all it is given, for each problem anew.
-    fn snippet<'a>(&'a self, place: &Place, label: &'a str) -> Snippet<'a, Annotation<'a>> {
+    fn snippet<'a>(&'a self, place: &Place, label: &'a str, value: Option<&str>) -> Snippet<'a, Annotation<'a>> {
         let window = self.window(place);
-        let span = place.start - window.start..place.end.min(window.end) - window.start;
+        let end = place.end.min(window.end);
+        let part = |range: Span| self.text.get(range).unwrap_or_default();
+        let value = value.and_then(|value| value.get(..end - place.start)).unwrap_or_else(|| part(place.start..end));
+        let mut source = drawn(part(window.start..place.start));
+        let start = source.len();
+        source.push_str(&drawn(value));
+        let span = start..source.len();
+        source.push_str(&drawn(part(end..window.end)));
         let label = (!label.is_empty()).then_some(label);
-        Snippet::source(self.text.get(window).unwrap_or_default())
+        Snippet::source(source)
             .path(&*self.file)
             .line_start(place.line)
             .annotation(AnnotationKind::Primary.span(span).label(label))
@@ -129,15 +139,18 @@ impl Report {
         from.max(place.line_start)..to.min(place.line_end)
     }
 
-    /// The renderer counts columns from where the window starts; what it printed is put right.
-    fn with_column(&self, rendered: String, place: &Place) -> String {
+    /// The renderer counts columns from where the window starts; in the line below the title, which names the place, that is
+    /// put right.
+    fn with_column(&self, rendered: &str, place: &Place) -> Option<String> {
         let window = self.window(place);
         if window.start == place.line_start {
-            return rendered;
+            return None;
         }
-        let shown = self.text.get(window.start..place.start).map_or(0, |part| part.chars().count()) + 1;
-        let origin = |column: usize| format!("{}:{}:{column}", self.file, place.line);
-        rendered.replacen(&origin(shown), &origin(place.column), 1)
+        let shown = format!(":{}", count(self.text.get(window.start..place.start)) + 1);
+        let (title, rest) = rendered.split_once('\n')?;
+        let (origin, rest) = rest.split_once('\n')?;
+        let (before, after) = origin.rsplit_once(&shown)?;
+        Some(format!("{title}\n{before}:{}{after}\n{rest}", place.column))
     }
 
     fn place(&self, span: &Span) -> Place {
@@ -153,8 +166,8 @@ impl Report {
         let end = floor_boundary(text, span.end).clamp(start, line_end);
         Place {
             line,
-            column: text.get(line_start..start).map_or(0, |part| part.chars().count()) + 1,
-            length: text.get(start..end).map_or(0, |part| part.chars().count()),
+            column: count(text.get(line_start..start)) + 1,
+            length: count(text.get(start..end)),
             line_start,
             line_end,
             start,
@@ -176,6 +189,16 @@ impl Report {
     }
 }
 
+/// Characters that editors count as columns.
+fn count(text: Option<&str>) -> usize {
+    text.map_or(0, |text| text.chars().filter(|c| *c != '\u{feff}').count())
+}
+
+/// Hidden characters as stars, and a byte order mark, which has no width, as nothing.
+fn drawn(text: &str) -> String {
+    text.chars().filter(|c| *c != '\u{feff}').map(|c| if show::is_star(c) { '*' } else { c }).collect()
+}
+
 /// A span in lines and characters.
 #[derive(Clone, Copy)]
 struct Place {
@@ -192,9 +215,13 @@ struct Place {
 mod tests {
     use super::*;
 
+    fn unmasked(text: &str) -> Masked {
+        Masked { text: text.to_owned(), ..Masked::default() }
+    }
+
     fn report(text: &str, span: Option<Span>) -> Report {
         let diagnostic = Diagnostic::error("E009", span, "`x` is wrong").label("here").help("write `y`");
-        Report::new("a.json", text.to_owned(), vec![diagnostic])
+        Report::new("a.json", unmasked(text), vec![diagnostic])
     }
 
     #[test]
@@ -237,7 +264,7 @@ error: `a.json`: 1 error
             assert!(report.render(true).contains("E009"));
             assert!(report.to_json().contains("\"line\": "));
         }
-        assert!(Report::new("a", String::new(), Vec::new()).render(false).is_empty());
+        assert!(Report::new("a", Masked::default(), Vec::new()).render(false).is_empty());
     }
 
     #[test]

@@ -17,6 +17,14 @@ pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a s
     closest(word, known).map(|found| format!("did you mean `{found}`?")).unwrap_or_default()
 }
 
+/// A help line with the closest word, or with all of them.
+pub(super) fn did_you_mean_or(word: &str, known: &[&str]) -> String {
+    match did_you_mean(word, known.iter().copied()) {
+        help if help.is_empty() => format!("one of {}", known.join(", ")),
+        help => help,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! Whole configurations, loaded as the command line does: what the tests in this folder share.
 
 mod credentials;
+mod masking;
 mod model;
 mod namespaces;
 mod problems;

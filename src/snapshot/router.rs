@@ -147,12 +147,12 @@ impl Tree {
         let conflict = |_| CompileError::Route(path.text.clone());
         match path.kind {
             PathKind::Exact => {
-                self.exact.insert(path.text.as_str(), endpoint).map_err(conflict)?;
-                self.fold(&path.text);
+                self.exact.insert(path.route.as_str(), endpoint).map_err(conflict)?;
+                self.fold(&path.route);
             }
             PathKind::Tail => {
                 // matchit's catch-all does not match nothing, KrakenD's does.
-                let stem = path.text.trim_end_matches('*');
+                let stem = path.route.trim_end_matches('*');
                 let everything = format!("{stem}{{*{TAIL}}}");
                 self.exact.insert(stem, endpoint).map_err(conflict)?;
                 self.exact.insert(everything.as_str(), endpoint).map_err(conflict)?;
@@ -287,7 +287,7 @@ mod tests {
             token: None,
         };
         Endpoint {
-            path: EndpointPath { text: text.into(), kind, params: vec![] },
+            path: EndpointPath { text: text.into(), route: text.into(), kind, params: vec![] },
             methods,
             timeout: Duration::from_secs(2),
             input_headers: AllowList::Only(vec![]),
@@ -296,12 +296,12 @@ mod tests {
         }
     }
 
-    fn router(routes: &[(&str, &str)]) -> Router {
+    fn model(routes: &[(&str, &str)]) -> Model {
         let methods = |name: &str| match name {
             "*" => Methods::Any,
             name => Methods::Only(vec![name.parse().expect("a method")]),
         };
-        let model = Model {
+        Model {
             name: None,
             listen_ip: None,
             port: 0,
@@ -311,8 +311,11 @@ mod tests {
             router: Settings::default(),
             admin: None,
             endpoints: routes.iter().map(|(method, path)| endpoint(methods(method), path)).collect(),
-        };
-        Router::compile(&model).expect("no conflicts")
+        }
+    }
+
+    fn router(routes: &[(&str, &str)]) -> Router {
+        Router::compile(&model(routes)).expect("no conflicts")
     }
 
     fn found(router: &Router, method: &Method, path: &str) -> Option<(usize, Vec<String>, String)> {
@@ -332,6 +335,16 @@ mod tests {
         assert_eq!(get("/t/x/y"), Some((3, vec![], "x/y".into())));
         assert_eq!(get("/t"), None);
         assert_eq!(get("/a/"), None);
+    }
+
+    #[test]
+    fn a_path_is_compared_percent_encoded() {
+        let mut model = model(&[("GET", "/é")]);
+        for endpoint in &mut model.endpoints {
+            endpoint.path.route = "/%C3%A9".into();
+        }
+        let router = Router::compile(&model).expect("no conflicts");
+        assert!(router.find(&Method::GET, "/%C3%A9").is_some());
     }
 
     #[test]

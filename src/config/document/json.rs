@@ -58,11 +58,8 @@ fn node(value: ast::Value<'_>, depth: usize) -> Result<Node, Diagnostic> {
 
 fn member(property: ast::ObjectProp<'_>, depth: usize) -> Result<Member, Diagnostic> {
     let range = property.name.range();
-    Ok(Member {
-        key: property.name.into_string(),
-        key_span: range.start..range.end,
-        value: node(property.value, depth + 1)?,
-    })
+    let value = node(property.value, depth + 1)?;
+    Ok(Member::new(property.name.into_string(), range.start..range.end, value))
 }
 
 /// The parser above lets raw line ends in strings and odd blanks pass; `serde_json` does not.

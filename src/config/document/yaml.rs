@@ -6,8 +6,19 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Budget, DuplicateKeyPolicy, Error, Location, Options, Spanned};
 use std::fmt;
 
-/// Reads a text.
+/// What reading [`MAX_DEPTH`] levels takes without optimisation, several times over.
+const STACK: usize = 16 * 1024 * 1024;
+
+/// Reads a text, on a stack of its own: each level takes some 40 KiB of a debug build's, and threads have 2 MiB.
 pub(super) fn parse(text: &str) -> Result<Node, Diagnostic> {
+    std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || read(text));
+        let read = reader.ok().and_then(|reader| reader.join().ok());
+        read.unwrap_or_else(|| Err(syntax("YAML", None, "it cannot be read here")))
+    })
+}
+
+fn read(text: &str) -> Result<Node, Diagnostic> {
     let root: Spanned<Raw> =
         serde_saphyr::from_str_with_options(text, options()).map_err(|error| explain(text, &error))?;
     Ok(node(text, root))
@@ -32,18 +43,52 @@ fn options() -> Options {
     }
 }
 
+/// The parser speaks of types and budgets of its own; only what its scanner says of the text is worth repeating.
 fn explain(text: &str, error: &Error) -> Diagnostic {
+    const QUOTES: &str = "put a value that begins with such a character in quotes";
     let span = error.location().and_then(|location| one_character(text, location));
-    if matches!(error.without_snippet(), Error::MultipleDocuments { .. }) {
-        return syntax("YAML", span, "the file holds more than one document")
-            .help("keep one document and remove the `---` before the other");
-    }
-    let message = error.to_string();
+    let (message, help) = match error.without_snippet() {
+        Error::MultipleDocuments { .. } => {
+            ("the file holds more than one document", "keep one document and remove the `---` before the other")
+        }
+        Error::NullIntoString { .. } => ("a key is empty", "write a name before the `:`"),
+        Error::Unexpected { .. } => ("a key is not one text", ""),
+        Error::RecursiveReferencesRequireWeakTypes { .. } => ("an anchor holds its own alias", "write the value out"),
+        Error::UnknownAnchor { .. } => ("an alias names no anchor before it", QUOTES),
+        Error::UnsupportedTag { .. } => ("unsupported tag", QUOTES),
+        Error::MergeValueNotMapOrSeqOfMaps { .. } | Error::MergeKeyNotAllowed { .. } => {
+            ("`<<` merges something that is not a map", "")
+        }
+        Error::InvalidScalar { .. } | Error::InvalidBinaryBase64 { .. } | Error::BinaryNotUtf8 { .. } => {
+            ("a value does not fit its tag", "remove the tag")
+        }
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. }
+        | Error::AliasReplayCounterOverflow { .. } => (TOO_MUCH, ""),
+        Error::Eof { .. } => ("the text ends too early", ""),
+        Error::ExternalMessage { .. } => return scanned(span, &error.to_string()),
+        _ => ("it cannot be read here", ""),
+    };
+    syntax("YAML", span, message).help(help)
+}
+
+const TOO_MUCH: &str = "values nest too deep, or aliases repeat too much";
+
+/// The scanner's own words, or plainer ones.
+fn scanned(span: Option<Span>, message: &str) -> Diagnostic {
     let message = message.lines().next().unwrap_or_default();
     // The place is drawn below the message; the words need not repeat it.
     let message = message.split(" at line ").next().unwrap_or(message);
     let message = message.strip_prefix("error: ").unwrap_or(message);
-    syntax("YAML", span, &without_quotes(strip_position(message)))
+    let words = without_quotes(strip_position(message));
+    let words = match words.trim().trim_end_matches(':') {
+        words if words.contains("recursion limit") => TOO_MUCH,
+        words if words.contains("<document start>") => "the indentation does not fit the lines above",
+        words => words,
+    };
+    syntax("YAML", span, words)
 }
 
 /// Cuts `line 2 column 5: ` in front, which the rendered place says better.
@@ -109,7 +154,7 @@ fn node(text: &str, spanned: Spanned<Raw>) -> Node {
 }
 
 fn member(text: &str, (key, value): (Spanned<String>, Spanned<Raw>)) -> Member {
-    Member { key_span: span_of(text, key.defined), key: key.value, value: node(text, value) }
+    Member::new(key.value, span_of(text, key.defined), node(text, value))
 }
 
 /// The digits as written: `1.10` is not `1.1` in a parameter of a token request.
@@ -277,6 +322,26 @@ mod tests {
     fn more_than_one_document_is_refused() {
         let problem = parse("a: 1\n---\nb: 2\n").unwrap_err();
         assert_eq!(problem.message, "this is not valid YAML: the file holds more than one document");
+    }
+
+    #[test]
+    fn problems_are_told_in_words_of_the_text_not_of_the_parser() {
+        let deep = format!("{}{}", "[".repeat(70), "]".repeat(70));
+        let block = (0..80).map(|depth| " ".repeat(depth) + "a:\n").collect::<String>();
+        for (text, words) in [
+            ("null: 1\n", "a key is empty"),
+            ("a: &x [*x]\n", "its own alias"),
+            ("a: *nope\n", "no anchor"),
+            ("[a, b]: c\n", "not one text"),
+            ("<<: 1\n", "not a map"),
+            ("a: !!int x\n", "its tag"),
+            (" a: 1\nb: 2\n", "indentation"),
+            (deep.as_str(), "nest too deep"),
+            (block.as_str(), "nest too deep"),
+        ] {
+            let problem = parse(text).unwrap_err();
+            assert!(problem.message.contains(words), "{text}: {}", problem.message);
+        }
     }
 
     #[test]

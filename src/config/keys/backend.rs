@@ -1,7 +1,7 @@
 //! Keys of an entry of `backend`.
 
 use super::Kind::{Boolean, Duration, Integer, Object, String, Strings};
-use super::{Key, Kind, ignored, not_yet, supported, unless};
+use super::{Key, Kind, decoded, ignored, supported, unless};
 
 /// Words of `encoding`.
 pub const ENCODINGS: &[&str] = &["no-op", "json", "safejson", "fast-json", "string", "xml", "rss", "yaml"];
@@ -21,12 +21,12 @@ pub(super) const KEYS: &[Key] = &[
     unless("sd", String, "service discovery", &["static"]),
     ignored("sd_scheme", String, "only for service discovery by DNS"),
     unless("concurrent_calls", Integer, "several copies of a request at once", &["1"]),
-    not_yet("is_collection", Boolean, SHAPE),
-    not_yet("target", String, SHAPE),
-    not_yet("allow", Strings, SHAPE),
-    not_yet("deny", Strings, SHAPE),
-    not_yet("whitelist", Strings, SHAPE),
-    not_yet("blacklist", Strings, SHAPE),
-    not_yet("mapping", Object, SHAPE),
-    not_yet("group", String, SHAPE),
+    decoded("is_collection", Boolean, SHAPE),
+    decoded("target", String, SHAPE),
+    decoded("allow", Strings, SHAPE),
+    decoded("deny", Strings, SHAPE),
+    decoded("whitelist", Strings, SHAPE),
+    decoded("blacklist", Strings, SHAPE),
+    decoded("mapping", Object, SHAPE),
+    decoded("group", String, SHAPE),
 ];

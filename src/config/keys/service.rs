@@ -43,7 +43,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("disable_keep_alives", Boolean, CLIENT),
     ignored("disable_compression", Boolean, "porteur never asks for compression on its own"),
     ignored("dns_cache_ttl", Duration, "only for service discovery by DNS"),
-    not_yet("tls", Object, "TLS for clients"),
+    unless("tls", Object, "TLS for clients", &["disabled"]),
     not_yet("client_tls", Object, "TLS settings towards backends"),
     not_yet("allow_insecure_connections", Boolean, "connections without certificate checks"),
     not_yet("use_h2c", Boolean, "HTTP/2 without TLS"),

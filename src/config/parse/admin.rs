@@ -5,12 +5,16 @@ use super::super::document::Node;
 use super::super::keys::Level;
 use super::super::model::Admin;
 use super::super::read::{Context, Object, quoted};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 const HELP: &str = "write an address such as `127.0.0.1:9901`";
 
-/// Reads the namespace.
-pub(super) fn admin(cx: &mut Context<'_>, node: Option<&Node>) -> Option<Admin> {
+/// Reads the namespace. Where the service listens must be free for it.
+pub(super) fn admin(
+    cx: &mut Context<'_>,
+    node: Option<&Node>,
+    (service_ip, service_port): (Option<IpAddr>, u16),
+) -> Option<Admin> {
     let object = Object::open(cx, node?, Level::Namespace("admin"))?;
     let Some(node) = object.get("listen") else {
         object.missing(cx, "listen", "`admin`", HELP);
@@ -24,6 +28,12 @@ pub(super) fn admin(cx: &mut Context<'_>, node: Option<&Node>) -> Option<Admin> 
     if !listen.ip().is_loopback() {
         let message = format!("the admin listener must be on loopback, and {} is not", quoted(node));
         cx.error(node, code::VALUE, message, "write `127.0.0.1` or `[::1]`: the admin listener has no access control");
+        return None;
+    }
+    let overlaps = service_ip.is_none_or(|ip| ip.is_unspecified() || ip == listen.ip());
+    if overlaps && listen.port() == service_port && service_port != 0 {
+        let message = format!("the admin listener cannot have the service's port {service_port}");
+        cx.error(node, code::VALUE, message, "choose another port for one of the two");
         return None;
     }
     Some(Admin { listen })

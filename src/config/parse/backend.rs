@@ -80,12 +80,9 @@ fn check_encoding(cx: &mut Context<'_>, object: &Object<'_>) {
     };
     let Some(text) = cx.string(node) else { return };
     if !ENCODINGS.contains(&text) {
-        let help = match suggest::did_you_mean(text, ENCODINGS.iter().copied()) {
-            help if help.is_empty() => format!("one of {}", ENCODINGS.join(", ")),
-            help => help,
-        };
+        let help = suggest::did_you_mean_or(text, ENCODINGS);
         cx.error(node, code::VALUE, format!("unknown encoding {}", quoted(node)), help);
-    } else if text != "no-op" {
+    } else if cx.no_op && text != "no-op" {
         let message = format!("the encoding {} has no effect: the endpoint's no-op rules over it", quoted(node));
         cx.warning(node, code::NO_EFFECT, message, "remove `encoding`, or write `no-op`");
     }

@@ -5,7 +5,7 @@ use super::super::keys::CLIENT_AUTH;
 use super::super::model::ClientAuth;
 use super::super::read::{Context, Object, quoted};
 use super::super::suggest;
-use super::endpoint_params::Params;
+use super::endpoint_params::{Params, warn_blanks};
 use crate::base::Secret;
 
 /// Who the client is and how it proves it.
@@ -31,6 +31,13 @@ pub(super) fn client(cx: &mut Context<'_>, object: &Object<'_>, params: &mut Par
         None if auth == ClientAuth::None && id_param => params.remove("client_id"),
         _ => not_empty(cx, object, "client_id"),
     };
+    if let (Some(id), Some(sent), Some(node)) = (&id, params.first("client_id"), object.get("endpoint_params"))
+        && *id != sent
+    {
+        let message = "the `client_id` in `endpoint_params` is not the `client_id` beside them";
+        cx.error(node, code::ENDPOINT_PARAMS, message, "keep one of the two");
+        return None;
+    }
     let secret = match auth {
         // The parameters hold it, or nobody asks for it.
         ClientAuth::InParams | ClientAuth::None => {
@@ -57,10 +64,7 @@ fn wanted(cx: &mut Context<'_>, object: &Object<'_>) -> Option<ClientAuth> {
         }
         _ => {
             let message = format!("unknown client_auth {}", quoted(node));
-            let help = match suggest::did_you_mean(text, CLIENT_AUTH.iter().copied()) {
-                help if help.is_empty() => format!("one of {}", CLIENT_AUTH.join(", ")),
-                help => help,
-            };
+            let help = suggest::did_you_mean_or(text, CLIENT_AUTH);
             cx.error(node, code::VALUE, message, help);
         }
     }
@@ -110,5 +114,6 @@ fn not_empty(cx: &mut Context<'_>, object: &Object<'_>, key: &str) -> Option<Str
         cx.error(node, code::EMPTY_CREDENTIAL, format!("the `{key}` is empty"), help);
         return None;
     }
+    warn_blanks(cx, node, key, text);
     Some(text.to_owned())
 }

@@ -1,7 +1,7 @@
 //! `auth/client-credentials` of a backend: whose token its requests carry, and how.
 
 use super::super::code;
-use super::super::document::{Node, Origin, Value};
+use super::super::document::{Node, Value};
 use super::super::keys::Level;
 use super::super::model::{Credential, OnMissing, TokenPolicy};
 use super::super::read::{Context, Object, quoted};
@@ -101,9 +101,7 @@ fn token_url(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Url> {
     match check_token_url(text, insecure) {
         Ok(url) => Some(url),
         Err((why, help)) => {
-            // An address with a password in it is not quoted.
-            let shown = if text.contains('@') { String::new() } else { format!(": {}", quoted(node)) };
-            cx.error(node, code::TOKEN_URL, format!("the token_url {why}{shown}"), help);
+            cx.error(node, code::TOKEN_URL, format!("the token_url {why}: {}", quoted(node)), help);
             None
         }
     }
@@ -177,8 +175,7 @@ fn token_header(cx: &mut Context<'_>, node: &Node) -> Option<HeaderName> {
 fn scheme(cx: &mut Context<'_>, node: &Node) -> Option<String> {
     let text = cx.string(node)?;
     if !text.bytes().all(|b| b.is_ascii_graphic()) {
-        let shown = if node.origin == Origin::Text { quoted(node) } else { "its value".to_owned() };
-        let message = format!("the scheme is one visible ASCII word, not {shown}");
+        let message = format!("the scheme is one visible ASCII word, not {}", quoted(node));
         cx.error(node, code::VALUE, message, "write a word such as `Bearer`, or `\"\"` for the token alone");
         return None;
     }

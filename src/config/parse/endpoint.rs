@@ -2,9 +2,9 @@
 
 use super::super::code;
 use super::super::diagnostic::Diagnostic;
-use super::super::document::Node;
+use super::super::document::{Node, Value};
 use super::super::keys::{Level, OUTPUT_ENCODINGS};
-use super::super::model::{AllowList, Backend, Endpoint, EndpointPath, Host, Methods};
+use super::super::model::{Endpoint, EndpointPath, Host, Methods, TokenPolicy};
 use super::super::read::{Context, Object, quoted};
 use super::super::suggest;
 use super::backend::backend;
@@ -12,7 +12,6 @@ use super::lists::{headers, query_strings};
 use super::method::methods;
 use super::namespaces::Namespaces;
 use super::path::endpoint_path;
-use http::{HeaderName, header};
 use std::time::Duration;
 
 /// What the service says for endpoints that do not say it themselves.
@@ -65,10 +64,13 @@ pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Servi
     let input_headers = headers(cx, object.get("input_headers"));
     let input_query_strings = query_strings(cx, object.get("input_query_strings"));
     let declared = route.as_ref().map(|route| (&route.path, route.node));
-    let backend = only_backend(cx, &object, no_op).and_then(|node| backend(cx, node, declared, service));
-    if let Some(backend) = &backend {
-        warn_authorization(cx, &object, &input_headers, backend);
-    }
+    cx.no_op = no_op;
+    let mut read = backends(cx, &object).iter().map(|node| backend(cx, node, declared, service)).collect::<Vec<_>>();
+    cx.no_op = false;
+    // That there are several is reported; each was read for its own problems.
+    let backend = if read.len() == 1 { read.pop().flatten() } else { None };
+    let token = backend.as_ref().and_then(|backend| backend.token.as_ref());
+    warn_replaced(cx, object.get("input_headers"), token);
     let endpoint = route.as_ref().zip(backend).map(|(route, backend)| Endpoint {
         path: route.path.clone(),
         methods: route.methods.clone(),
@@ -96,12 +98,11 @@ pub(super) fn encoding(cx: &mut Context<'_>, node: &Node) -> Encoding {
     let Some(text) = cx.string(node) else {
         return Encoding::Reported;
     };
-    let known = OUTPUT_ENCODINGS.iter().copied();
     match text {
         "" => return Encoding::Unset,
         "no-op" => return Encoding::NoOp,
         _ if OUTPUT_ENCODINGS.contains(&text) => {
-            let message = format!("the output_encoding {} is not built yet", quoted(node));
+            let message = format!("{} as output_encoding is not built yet", quoted(node));
             cx.error(
                 node,
                 code::NOT_BUILT,
@@ -110,11 +111,8 @@ pub(super) fn encoding(cx: &mut Context<'_>, node: &Node) -> Encoding {
             );
         }
         _ => {
-            let message = format!("unknown output_encoding {}", quoted(node));
-            let help = match suggest::did_you_mean(text, known) {
-                help if help.is_empty() => format!("one of {}", OUTPUT_ENCODINGS.join(", ")),
-                help => help,
-            };
+            let message = format!("{} is no output_encoding", quoted(node));
+            let help = suggest::did_you_mean_or(text, OUTPUT_ENCODINGS);
             cx.error(node, code::VALUE, message, help);
         }
     }
@@ -137,47 +135,50 @@ fn check_encoding(cx: &mut Context<'_>, object: &Object<'_>, service: &Service) 
     Encoding::Reported
 }
 
-fn only_backend<'d>(cx: &mut Context<'_>, object: &Object<'d>, no_op: bool) -> Option<&'d Node> {
+fn backends<'d>(cx: &mut Context<'_>, object: &Object<'d>) -> &'d [Node] {
     let help = "add `\"backend\": [{ \"host\": [\"http://name:port\"], \"url_pattern\": \"/path\" }]`";
     let Some(node) = object.get("backend") else {
         object.missing(cx, "backend", "an endpoint", help);
-        return None;
+        return &[];
     };
-    let entries = cx.list(node)?;
+    let entries = cx.list(node).unwrap_or_default();
     match entries {
-        [] => {
+        [] if matches!(node.value, Value::Array(_)) => {
             cx.error(node, code::BACKENDS, "an endpoint needs a backend", help);
-            None
         }
-        [only] => Some(only),
-        [_, second, ..] if no_op => {
+        [] | [_] => {}
+        [_, second, ..] if cx.no_op => {
             let message = "can not use NoOp encoding with more than one backends connected to the same endpoint";
             let help = "keep one backend, or write one endpoint for each";
             cx.error(second, code::BACKENDS, message, help);
-            None
         }
         [_, second, ..] => {
             let help = "write one endpoint for each backend";
             cx.error(second, code::BACKENDS, "merging the answers of several backends is not built yet", help);
-            None
         }
     }
+    entries
 }
 
-/// The client's `Authorization` never passes a backend that carries a token there; whoever lists it expects something else.
-fn warn_authorization(
-    cx: &mut Context<'_>,
-    object: &Object<'_>,
-    input_headers: &AllowList<HeaderName>,
-    backend: &Backend,
-) {
-    let replaced = backend.token.as_ref().is_some_and(|token| token.header == header::AUTHORIZATION);
-    let listed = matches!(input_headers, AllowList::Only(names) if names.contains(&header::AUTHORIZATION));
-    if let (true, true, Some(node)) = (replaced, listed, object.get("input_headers")) {
-        let items = cx.strings(node).unwrap_or_default();
-        let item = items.iter().find(|(text, _)| text.eq_ignore_ascii_case("authorization"));
-        let place = item.map_or(node, |(_, item)| item);
-        let message = "the client's `Authorization` never goes on: `auth/client-credentials` puts its token there";
-        cx.warning(place, code::REPLACED_HEADER, message, "remove it from `input_headers`");
+/// Headers of the client that never go on as it sent them; whoever lists one expects something else.
+fn warn_replaced(cx: &mut Context<'_>, list: Option<&Node>, token: Option<&TokenPolicy>) {
+    let Some(node) = list else { return };
+    let items = match &node.value {
+        Value::Array(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    for item in items {
+        let Value::String(text) = &item.value else { continue };
+        let name = text.to_ascii_lowercase();
+        let why = match name.as_str() {
+            "authorization" if token.is_some() => "`auth/client-credentials` sends its token, never the client's",
+            name if token.is_some_and(|token| token.header == name) => "`auth/client-credentials` puts its token there",
+            "host" => "the backend gets its own",
+            "connection" | "upgrade" | "transfer-encoding" => "it is about one connection alone",
+            "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => "porteur writes it itself",
+            _ => continue,
+        };
+        let message = format!("the client's {} never goes on as it is: {why}", quoted(item));
+        cx.warning(item, code::REPLACED_HEADER, message, "remove it from `input_headers`");
     }
 }

@@ -2,7 +2,6 @@
 
 use super::super::code;
 use super::super::document::{Member, Node, Value};
-use super::super::keys;
 use super::super::read::{Context, Object};
 use crate::base::Secret;
 use std::collections::BTreeMap;
@@ -19,8 +18,8 @@ impl Params {
             return params;
         };
         for member in cx.members(node).unwrap_or_default() {
-            // KrakenD's schema calls these comments; a parameter of that name would be sent by KrakenD all the same.
-            if !keys::is_comment(&member.key) && member.value.value != Value::Null {
+            // No name is a comment here: KrakenD sends `$filter` and `_id` too.
+            if member.value.value != Value::Null {
                 params.add(cx, member, has_scopes);
             }
         }
@@ -42,6 +41,9 @@ impl Params {
                 cx.error(&member.value, code::EMPTY_CREDENTIAL, message, "give its value");
             }
             name => {
+                if matches!(name, "client_id" | "client_secret") {
+                    warn_blanks(cx, &member.value, name, values.first().map(Secret::expose).unwrap_or_default());
+                }
                 self.0.insert(name.to_owned(), values);
             }
         }
@@ -61,6 +63,19 @@ impl Params {
         let first = self.first(name);
         self.0.remove(name);
         first
+    }
+}
+
+/// A server compares every character; a line end usually comes from an editor or `echo`.
+pub(super) fn warn_blanks(cx: &mut Context<'_>, node: &Node, name: &str, text: &str) {
+    if text.trim() != text {
+        let message = format!("the `{name}` begins or ends with a blank or a line end, and is sent so");
+        cx.warning(
+            node,
+            code::BLANKS,
+            message,
+            "remove it; `printf` writes a file without a line end, `echo` with one",
+        );
     }
 }
 

@@ -4,7 +4,10 @@ use super::super::code;
 use super::super::document::Node;
 use super::super::model::Methods;
 use super::super::read::{Context, quoted};
+use super::super::suggest;
 use http::Method;
+
+const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// The methods of an endpoint; GET unless set.
 pub(super) fn methods(cx: &mut Context<'_>, node: Option<&Node>) -> Option<Methods> {
@@ -22,7 +25,7 @@ pub(super) fn methods(cx: &mut Context<'_>, node: Option<&Node>) -> Option<Metho
         if text == "*" {
             continue;
         }
-        match method(cx, text, item) {
+        match endpoint_method(cx, text, item) {
             Some(method) if methods.contains(&method) => {
                 cx.warning(item, code::LISTED_TWICE, format!("{} is listed twice", quoted(item)), "remove it");
             }
@@ -41,7 +44,25 @@ pub(super) fn methods(cx: &mut Context<'_>, node: Option<&Node>) -> Option<Metho
 pub(super) fn backend_method(cx: &mut Context<'_>, node: Option<&Node>) -> Option<Method> {
     let node = node?;
     let text = cx.string(node)?;
-    method(cx, text, node)
+    let method = method(cx, text, node)?;
+    // An upstream may know others, but hardly one that only differs from a usual one by a slip.
+    if !METHODS.contains(&method.as_str()) && suggest::closest(text, METHODS.iter().copied()).is_some() {
+        let help = suggest::did_you_mean_or(text, METHODS);
+        cx.error(node, code::VALUE, format!("{} is not a usual method", quoted(node)), help);
+        return None;
+    }
+    Some(method)
+}
+
+/// The router has a tree for each of these; an endpoint with any other would never be found.
+fn endpoint_method(cx: &mut Context<'_>, text: &str, node: &Node) -> Option<Method> {
+    let method = method(cx, text, node)?;
+    if METHODS.contains(&method.as_str()) {
+        return Some(method);
+    }
+    let help = suggest::did_you_mean_or(text, METHODS);
+    cx.error(node, code::VALUE, format!("no endpoint can have the method {}", quoted(node)), help);
+    None
 }
 
 fn method(cx: &mut Context<'_>, text: &str, node: &Node) -> Option<Method> {

@@ -46,17 +46,26 @@ pub(super) fn may_be_allowed(name: &str) -> bool {
 /// The short name, if the namespace is to be read.
 fn check(cx: &mut Context<'_>, member: &Member, level: Level) -> Option<&'static str> {
     let written = member.key.as_str();
-    if keys::is_comment(written) || matches!(member.value.value, Value::Null | Value::Bool(false)) {
+    if keys::is_comment(written) {
         return None;
     }
     let name = keys::modern_name(written).unwrap_or(written);
+    cx.namespaces.insert(name.to_owned());
+    if matches!(member.value.value, Value::Null | Value::Bool(false)) {
+        if !may_be_allowed(name) && keys::namespace(name).is_some() {
+            let message = format!("`{name}` is switched off, and requests pass without it");
+            let problem = Diagnostic::warning(code::SWITCHED_OFF, None, message);
+            cx.report_key(member, problem.help("remove it if this is meant"));
+        }
+        return None;
+    }
     if name != written {
         let message = format!("`{written}` is an old name");
         let problem = Diagnostic::warning(code::LEGACY_NAME, None, message).help(format!("write `{name}`"));
         cx.report_key(member, problem);
     }
     let Some(row) = keys::namespace(name) else {
-        let problem = unknown(cx, name);
+        let problem = unknown(cx, name, &member.name());
         cx.report_key(member, problem);
         return None;
     };
@@ -82,23 +91,23 @@ fn decide(cx: &Context<'_>, row: &Namespace) -> Option<Diagnostic> {
             let message = format!("`{name}` is known but not built yet, and is ignored");
             Some(Diagnostic::warning(code::NOT_OBSERVED, None, message).label(what))
         }
-        Support::NotYet { what, .. } => {
+        Support::NotYet { what, .. } | Support::Decoded(what) => {
             let message = format!("`{name}` is known but not built yet");
-            Some(unsupported(cx, name, code::NOT_BUILT, message).label(what))
+            Some(unsupported(cx, name, &format!("`{name}`"), code::NOT_BUILT, message).label(what))
         }
         Support::Refused(reason) => {
             let message = format!("`{name}` is refused: {reason}");
-            Some(unsupported(cx, name, code::REFUSED, message))
+            Some(unsupported(cx, name, &format!("`{name}`"), code::REFUSED, message))
         }
     }
 }
 
-fn unknown(cx: &Context<'_>, name: &str) -> Diagnostic {
+fn unknown(cx: &Context<'_>, name: &str, shown: &str) -> Diagnostic {
     if name.starts_with("telemetry/") || name.starts_with("documentation/") {
-        let message = format!("`{name}` is not built, and is ignored");
+        let message = format!("{shown} is not built, and is ignored");
         return Diagnostic::warning(code::NOT_OBSERVED, None, message);
     }
-    let problem = unsupported(cx, name, code::UNKNOWN_NAMESPACE, format!("unknown namespace `{name}`"));
+    let problem = unsupported(cx, name, shown, code::UNKNOWN_NAMESPACE, format!("unknown namespace {shown}"));
     match suggest::did_you_mean(name, NAMESPACES.iter().map(|row| row.name)) {
         help if help.is_empty() => problem,
         help => problem.help(help),
@@ -107,21 +116,29 @@ fn unknown(cx: &Context<'_>, name: &str) -> Diagnostic {
 
 fn misplaced(cx: &Context<'_>, row: &Namespace, level: Level) -> Diagnostic {
     let message = format!("`{}` does not belong on {}", row.name, level.phrase());
+    if let Support::NotYet { .. } = row.support {
+        let message =
+            format!("`{}` does not belong on {}, and is not built yet where it does", row.name, level.phrase());
+        let shown = format!("`{}`", row.name);
+        return unsupported(cx, row.name, &shown, code::WRONG_LEVEL, message).label("would be ignored here");
+    }
     let homes: Vec<_> = row.levels.iter().map(|level| level.phrase()).collect();
     let help = format!("move it into the `extra_config` of {}", homes.join(" or "));
-    unsupported(cx, row.name, code::WRONG_LEVEL, message).label("would be ignored here").help(help)
+    unsupported(cx, row.name, &format!("`{}`", row.name), code::WRONG_LEVEL, message)
+        .label("would be ignored here")
+        .help(help)
 }
 
 /// An error, or a warning when the command line lets this namespace pass.
-fn unsupported(cx: &Context<'_>, name: &str, code: code::Code, message: String) -> Diagnostic {
+fn unsupported(cx: &Context<'_>, name: &str, shown: &str, code: code::Code, message: String) -> Diagnostic {
     let allowed = may_be_allowed(name)
         && cx.options.allow_unsupported.iter().any(|allowed| keys::modern_name(allowed).unwrap_or(allowed) == name);
     if allowed {
-        let message = format!("`{name}` is ignored, as `--allow-unsupported` says");
+        let message = format!("{shown} is ignored, as `--allow-unsupported` says");
         return Diagnostic::warning(code::ALLOWED, None, message);
     }
     let help = if may_be_allowed(name) {
-        format!("remove it, or start with `--allow-unsupported {name}` to go without it")
+        format!("remove it, or start with `--allow-unsupported {}` to go without it", shown.trim_matches('`'))
     } else {
         "remove it only if the service is safe without it".to_owned()
     };

@@ -3,7 +3,11 @@
 use super::super::code;
 use super::super::document::{Node, Origin};
 use super::super::model::{EndpointPath, PathKind};
-use super::super::read::{Context, quoted};
+use super::super::read::{Context, is_shown, quoted};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+/// What may not stand in a request target as it is; what people write is encoded for them.
+pub(super) const UNSAFE: &AsciiSet = &CONTROLS.add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'|');
 
 const MAX_PARAMS: usize = 16;
 
@@ -13,9 +17,10 @@ pub(super) fn endpoint_path(cx: &mut Context<'_>, node: &Node) -> Option<Endpoin
     match parse(text) {
         Ok(path) => Some(path),
         Err((why, help)) => {
-            // Segments in these texts may come out of a `${…}`.
+            // Segments in these texts may come out of a `${…}`, or be no path at all.
             let (why, help) = match node.origin {
-                Origin::Text => (why, help),
+                _ if is_shown(node, text) => (why, help),
+                Origin::Text => ("is not a path".to_owned(), "write a path such as `/orders/{id}`".to_owned()),
                 _ => ("is not valid once it is filled in".to_owned(), String::new()),
             };
             cx.error(node, code::ENDPOINT, format!("the endpoint {} {why}", quoted(node)), help);
@@ -33,7 +38,7 @@ fn problem(why: &str, help: &str) -> Problem {
 fn parse(text: &str) -> Result<EndpointPath, Problem> {
     let text = if text.starts_with('/') { text.to_owned() } else { format!("/{text}") };
     if text == "/__catchall" {
-        return Ok(EndpointPath { text, kind: PathKind::Catchall, params: Vec::new() });
+        return Ok(EndpointPath { route: text.clone(), text, kind: PathKind::Catchall, params: Vec::new() });
     }
     check_characters(&text)?;
     let (exact, kind) = match text.strip_suffix("/*") {
@@ -41,7 +46,8 @@ fn parse(text: &str) -> Result<EndpointPath, Problem> {
         None => (text.as_str(), PathKind::Exact),
     };
     let params = params(exact, kind)?;
-    Ok(EndpointPath { text, kind, params })
+    let route = utf8_percent_encode(&text, UNSAFE).to_string();
+    Ok(EndpointPath { text, route, kind, params })
 }
 
 fn params(exact: &str, kind: PathKind) -> Result<Vec<String>, Problem> {
@@ -143,7 +149,16 @@ mod tests {
             ("/a%20b/é", "/a%20b/é", PathKind::Exact, vec![]),
         ] {
             let params = params.into_iter().map(str::to_owned).collect();
-            assert_eq!(parse(written), Ok(EndpointPath { text: text.into(), kind, params }));
+            let route = text.replace('é', "%C3%A9");
+            assert_eq!(parse(written), Ok(EndpointPath { text: text.into(), route, kind, params }));
+        }
+    }
+
+    #[test]
+    fn paths_that_need_encoding_are_compared_encoded() {
+        for (written, route) in [("/é/{id}", "/%C3%A9/{id}"), ("/\"<a>\"/*", "/%22%3Ca%3E%22/*"), ("/a%2fb", "/a%2fb")]
+        {
+            assert_eq!(parse(written).unwrap().route, route);
         }
     }
 

@@ -7,6 +7,7 @@ use super::super::document::{Node, Value};
 use super::super::keys::{self, Level};
 use super::super::model::{Endpoint, Model, Router};
 use super::super::read::{Context, Object, quoted};
+use super::super::suggest;
 use super::endpoint::{self, Encoding, Service};
 use super::host::hosts;
 use super::namespaces::{Namespaces, may_be_allowed};
@@ -31,14 +32,18 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
     let namespaces = Namespaces::open(cx, root.get("extra_config"), Level::Root);
     let settings = router::router(cx, namespaces.get("router"));
     let endpoints = endpoints(cx, &root, &service, &settings);
+    let listen_ip = root.get("listen_ip").and_then(|node| listen_ip(cx, node));
+    let port = port(cx, &root);
+    let admin = admin::admin(cx, namespaces.get("admin"), (listen_ip, port));
+    warn_unused_options(cx);
     Some(Model {
         name: root.string(cx, "name").map(str::to_owned),
-        listen_ip: root.get("listen_ip").and_then(|node| listen_ip(cx, node)),
-        port: port(cx, &root),
+        listen_ip,
+        port,
         max_shutdown_wait_time: root.duration(cx, "max_shutdown_wait_time").unwrap_or(DEFAULT_SHUTDOWN),
         debug_endpoint: root.boolean(cx, "debug_endpoint") || cx.options.debug,
         echo_endpoint: root.boolean(cx, "echo_endpoint"),
-        admin: admin::admin(cx, namespaces.get("admin")),
+        admin,
         router: settings,
         endpoints,
     })
@@ -60,6 +65,19 @@ pub(in super::super) fn check_options(cx: &mut Context<'_>) {
             let message = format!("`--allow-unsupported {written}` is refused");
             let help = "a service must not start without the authentication or protection its file asks for";
             cx.diagnostics.push(Diagnostic::error(code::OPTION, None, message).help(help));
+        }
+    }
+}
+
+/// A name that is written nowhere is misspelt, or its time is over.
+fn warn_unused_options(cx: &mut Context<'_>) {
+    for written in &cx.options.allow_unsupported {
+        let name = keys::modern_name(written).unwrap_or(written);
+        if may_be_allowed(name) && !cx.namespaces.contains(name) {
+            let message =
+                format!("`--allow-unsupported {written}` has nothing to allow: the file has no such namespace");
+            let help = suggest::did_you_mean(name, cx.namespaces.iter().map(String::as_str));
+            cx.diagnostics.push(Diagnostic::warning(code::UNUSED_OPTION, None, message).help(help));
         }
     }
 }
@@ -110,7 +128,7 @@ fn listen_ip(cx: &mut Context<'_>, node: &Node) -> Option<IpAddr> {
     }
     let address = text.parse().ok();
     if address.is_none() {
-        let message = format!("invalid ip address {}", quoted(node));
+        let message = format!("{} is not an IP address", quoted(node));
         cx.error(node, code::VALUE, message, "write an address such as `127.0.0.1` or `::1`; a name is not enough");
     }
     address

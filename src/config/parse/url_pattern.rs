@@ -3,13 +3,10 @@
 use super::super::code;
 use super::super::document::Node;
 use super::super::model::{EndpointPath, PathKind, Piece, UrlPattern};
-use super::super::read::{Context, quoted, quoted_part};
+use super::super::read::{Context, as_shown, quoted, quoted_part};
 use super::super::suggest;
-use super::path::check_escapes;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-
-/// What may not stand in a request target as it is; what people write is encoded for them.
-const UNSAFE: &AsciiSet = &CONTROLS.add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'|');
+use super::path::{UNSAFE, check_escapes};
+use percent_encoding::utf8_percent_encode;
 
 /// Reads the pattern; `/` when there is none.
 pub(super) fn url_pattern(
@@ -27,7 +24,7 @@ pub(super) fn url_pattern(
     };
     let text = cx.string(node)?;
     match parse(text, endpoint.0) {
-        Ok(pattern) => Some(pattern),
+        Ok(pattern) => Some(UrlPattern { text: as_shown(node), ..pattern }),
         Err(problem) => {
             report(cx, node, problem, endpoint);
             None
@@ -149,7 +146,12 @@ mod tests {
     use super::*;
 
     fn endpoint(kind: PathKind) -> EndpointPath {
-        EndpointPath { text: "/a/{id}/{x}".into(), kind, params: vec!["id".into(), "x".into()] }
+        EndpointPath {
+            text: "/a/{id}/{x}".into(),
+            route: "/a/{id}/{x}".into(),
+            kind,
+            params: vec!["id".into(), "x".into()],
+        }
     }
 
     #[test]

@@ -80,10 +80,14 @@ fn check_support(cx: &mut Context<'_>, member: &Member, key: &Key) {
     let problem = match key.support {
         Support::Supported | Support::Ignored(_) => return,
         Support::NotYet { fine, .. } if asks_for_nothing(&member.value, fine) => return,
-        Support::Observed(_) | Support::Refused(_) if asks_for_nothing(&member.value, &[]) => {
+        Support::Observed(_) | Support::Refused(_) | Support::Decoded(_) if asks_for_nothing(&member.value, &[]) => {
             return;
         }
-        Support::NotYet { what, .. } => {
+        Support::Decoded(_) if cx.no_op => {
+            let message = format!("`{name}` has no effect: no-op passes answers as they are");
+            Diagnostic::warning(code::NO_EFFECT, None, message).help("remove it")
+        }
+        Support::NotYet { what, .. } | Support::Decoded(what) => {
             Diagnostic::error(code::NOT_BUILT, None, format!("`{name}` is known but not built yet"))
                 .label(what)
                 .help("porteur does not do this yet; remove the key to go without it")
@@ -104,7 +108,16 @@ fn asks_for_nothing(node: &Node, fine: &[&str]) -> bool {
         Value::Null | Value::Bool(false) => true,
         Value::Bool(true) => false,
         Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty(),
+        // Without such a switch an empty object switches nothing on; with one it does.
+        Value::Object(members) if fine.is_empty() => members.is_empty(),
+        Value::Object(members) => members.iter().any(|member| {
+            let on = match &member.value.value {
+                Value::Bool(on) => *on,
+                Value::String(text) => text.eq_ignore_ascii_case("true"),
+                _ => false,
+            };
+            on && fine.iter().any(|switch| switch.eq_ignore_ascii_case(&member.key))
+        }),
         Value::Number(text) | Value::String(text) => {
             ["", "0", "0s", "false"].contains(&text.as_str()) || fine.iter().any(|fine| fine.eq_ignore_ascii_case(text))
         }
@@ -113,8 +126,8 @@ fn asks_for_nothing(node: &Node, fine: &[&str]) -> bool {
 
 fn unknown(cx: &mut Context<'_>, member: &Member, level: Level) {
     let message = match level {
-        Level::Namespace(_) => format!("unknown key `{}` in {}", member.key, level.phrase()),
-        _ => format!("unknown key `{}` on {}", member.key, level.phrase()),
+        Level::Namespace(_) => format!("unknown key {} in {}", member.name(), level.phrase()),
+        _ => format!("unknown key {} on {}", member.name(), level.phrase()),
     };
     let known = level.keys().iter().map(|key| key.name);
     let help = match suggest::did_you_mean(&member.key, known) {

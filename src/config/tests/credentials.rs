@@ -73,6 +73,29 @@ fn credentials_may_be_in_the_parameters() {
 }
 
 #[test]
+fn a_secret_with_a_line_end_is_warned_of() {
+    for secret in ["hunter2\\n", " hunter2", "hunter2\\r"] {
+        let members = format!(r#""client_id": "me", "client_secret": "{secret}", "token_url": "https://idp/t""#);
+        problem(&credentials(&members), code::BLANKS, &format!("\"{secret}\""), "line end");
+    }
+}
+
+#[test]
+fn parameters_that_look_like_comments_are_sent() {
+    let policy = token(&format!(r#"{CLIENT}, "endpoint_params": {{"$filter": "a", "_id": "b", "@x": "c"}}"#));
+    let names: Vec<_> = policy.credential.endpoint_params.keys().map(String::as_str).collect();
+    assert_eq!(names, ["$filter", "@x", "_id"]);
+}
+
+#[test]
+fn two_client_ids_that_differ_are_an_error() {
+    let params = r#"{"client_id": "you", "client_secret": "s"}"#;
+    let members = format!(r#""client_id": "me", "token_url": "https://idp/t", "endpoint_params": {params}"#);
+    problem(&credentials(&members), code::ENDPOINT_PARAMS, params, "`client_id`");
+    assert!(json(&credentials(&members.replace("you", "me"))).report.is_ok());
+}
+
+#[test]
 fn credential_values_are_checked() {
     let with = |members: &str| credentials(&format!("{CLIENT}, {members}"));
     problem(&with(r#""clientid": "x""#), code::UNKNOWN_KEY, "\"clientid\"", "`client_id`");

@@ -58,6 +58,47 @@ fn unsupported_namespaces_pass_only_when_allowed_and_never_protection() {
 }
 
 #[test]
+fn protection_that_is_switched_off_is_warned_of() {
+    for (name, value) in [("auth/api-keys", "false"), ("security/cors", "null")] {
+        let text = format!(r#"{{"version": 3, "extra_config": {{"{name}": {value}, "grpc": false}}}}"#);
+        problem(&text, code::SWITCHED_OFF, &format!("\"{name}\""), "switched off");
+    }
+}
+
+#[test]
+fn a_misplaced_namespace_that_is_not_built_says_so_at_once() {
+    let text = r#"{"version": 3, "extra_config": {"qos/ratelimit/router": {"max_rate": 1}}}"#;
+    problem(text, code::WRONG_LEVEL, "\"qos/ratelimit/router\"", "not built yet");
+}
+
+#[test]
+fn allowing_what_is_not_there_is_warned_of() {
+    let options = Options { allow_unsupported: vec!["gprc".into()], ..Options::default() };
+    let loaded = json_with(r#"{"version": 3, "extra_config": {"telemetry/logging": {}}}"#, &options, &[]);
+    let codes: Vec<_> = loaded.report.diagnostics().iter().map(|d| d.code).collect();
+    assert_eq!(codes, [code::UNUSED_OPTION, code::NOT_OBSERVED]);
+}
+
+#[test]
+fn the_admin_listener_cannot_have_the_services_port() {
+    let text = |members: &str| {
+        format!(r#"{{"version": 3, {members} "extra_config": {{"admin": {{"listen": "127.0.0.1:8080"}}}}}}"#)
+    };
+    for members in ["", r#""listen_ip": "127.0.0.1","#, r#""listen_ip": "0.0.0.0", "port": 8080,"#] {
+        problem(&text(members), code::VALUE, "\"127.0.0.1:8080\"", "another port");
+    }
+    for members in [r#""listen_ip": "::1","#, r#""port": 0,"#, r#""port": 81,"#] {
+        assert!(json(&text(members)).report.is_ok());
+    }
+}
+
+#[test]
+fn what_an_alias_repeats_is_told_once() {
+    let text = "version: 3\nendpoints:\n  - endpoint: /a\n    output_encoding: no-op\n    backend: &b\n      - host: [http://up/v1]\n  - endpoint: /b\n    output_encoding: no-op\n    backend: *b\n";
+    assert_eq!(only(&yaml(text)).code, code::HOST);
+}
+
+#[test]
 fn warnings_can_be_denied() {
     let options = Options { deny_warnings: true, ..Options::default() };
     let loaded = json_with(r#"{"version": 3, "naem": "x"}"#, &options, &[]);

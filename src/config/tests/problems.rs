@@ -105,7 +105,8 @@ fn root_values_are_checked() {
     problem(&root(r#""timeout": "-1s""#), code::DURATION, "\"-1s\"", "negative");
     problem(&root(r#""timeout": "2000""#), code::DURATION, "\"2000\"", "unit");
     problem(&root(r#""timeout": 2000"#), code::NANOSECONDS, "2000", "2000ns");
-    problem(&root(r#""debug_endpoint": "yes""#), code::TYPE, "\"yes\"", "a boolean");
+    problem(&root(r#""debug_endpoint": "yes""#), code::TYPE, "\"yes\"", "write `true` or `false`");
+    problem(&root(r#""debug_endpoint": 2"#), code::TYPE, "2", "a boolean");
     problem(&root(r#""client_tls": {"ca_certs": ["x"]}"#), code::NOT_BUILT, "\"client_tls\"", "TLS");
     problem(&root(r#""plugin": {"folder": "x"}"#), code::REFUSED, "\"plugin\"", "Go plugins");
     problem(&root(r#""naem": "x""#), code::IGNORED_KEY, "\"naem\"", "did you mean `name`?");
@@ -158,8 +159,6 @@ fn backend_values_are_checked() {
     let backend = |members: &str| file("", "", members);
     problem(&backend(r#", "encoding": "jsn""#), code::VALUE, "\"jsn\"", "did you mean `json`?");
     problem(&backend(r#", "encoding": "json""#), code::NO_EFFECT, "\"json\"", "no-op rules");
-    problem(&backend(r#", "allow": ["a"]"#), code::NOT_BUILT, "\"allow\"", "not built yet");
-    problem(&backend(r#", "is_collection": true"#), code::NOT_BUILT, "\"is_collection\"", "not built yet");
     problem(&backend(r#", "sd": "dns""#), code::NOT_BUILT, "\"sd\"", "service discovery");
     problem(&backend(r#", "client_id": "x""#), code::IGNORED_KEY, "\"client_id\"", "auth/client-credentials");
     let text = file("", "", "").replace("/b/{id}", "/b/{idd}");
@@ -170,6 +169,105 @@ fn backend_values_are_checked() {
     problem(&text, code::HOST, "\"http://up:8000/v1\"", "move the path to `url_pattern`");
     let text = file("", "", "").replace("[\"http://up:8000\"]", "[]");
     problem(&text, code::MISSING, "{", "no `host`");
+}
+
+#[test]
+fn what_no_op_ignores_is_a_warning_there_and_an_error_elsewhere() {
+    for key in [r#""allow": ["a"]"#, r#""is_collection": true"#, r#""mapping": {"a": "b"}"#, r#""encoding": "json""#] {
+        let text = file("", "", &format!(", {key}"));
+        assert_eq!(only(&json(&text)).code, code::NO_EFFECT, "{key}");
+        let decoded = json(&text.replace("no-op", "json")).report;
+        assert_eq!((decoded.errors(), decoded.warnings()), (if key.contains("enc") { 1 } else { 2 }, 0), "{key}");
+    }
+}
+
+#[test]
+fn methods_no_endpoint_can_have_are_errors() {
+    let endpoint = |method: &str| file("", &format!(r#""method": {method},"#), "");
+    problem(&endpoint(r#""PSOT""#), code::VALUE, "\"PSOT\"", "did you mean `POST`?");
+    problem(&endpoint(r#"["GET", "PURGE"]"#), code::VALUE, "\"PURGE\"", "one of GET, HEAD");
+    problem(&file("", "", r#", "method": "PSOT""#), code::VALUE, "\"PSOT\"", "did you mean `POST`?");
+    assert!(json(&file("", "", r#", "method": "PURGE""#)).report.is_ok());
+}
+
+#[test]
+fn every_backend_is_read_though_only_one_is_built() {
+    let two =
+        file("", "", "").replace("\"backend\": [", r#""backend": [{"host": "http://a/b"}, {"method": "TRACE"}, "#);
+    let codes: Vec<_> = json(&two).report.diagnostics().iter().map(|d| d.code).collect();
+    assert_eq!(codes, [code::HOST, code::BACKENDS, code::MISSING, code::VALUE]);
+}
+
+#[test]
+fn headers_that_never_pass_as_the_client_sent_them_are_warned_of() {
+    let listed = |name: &str, backend: &str| file("", &format!(r#""input_headers": ["X-Ok", "{name}"],"#), backend);
+    for name in ["host", "Connection", "upgrade", "Transfer-Encoding", "X-Forwarded-For"] {
+        problem(&listed(name, ""), code::REPLACED_HEADER, &format!("\"{name}\""), "never goes on");
+    }
+    let token = format!(r#", "extra_config": {{"auth/client-credentials": {{{CLIENT}, "header": "X-Token"}}}}"#);
+    for name in ["Authorization", "x-token"] {
+        problem(&listed(name, &token), code::REPLACED_HEADER, &format!("\"{name}\""), "never goes on");
+    }
+    assert!(json(&listed("Authorization", "")).report.diagnostics().is_empty());
+}
+
+#[test]
+fn templates_and_shell_variables_are_not_taken_for_values() {
+    for (from, to) in [("http://up:8000", "{{ env \\\"UP\\\" }}"), ("/b/{id}", "/${NAME}"), ("/b/{id}", "/${NAME")] {
+        let loaded = json(&file("", "", "").replace(from, to));
+        assert_eq!(only(&loaded).code, code::INTERPOLATION, "{to}");
+    }
+}
+
+#[test]
+fn comments_and_foreign_namespaces_are_neither_filled_in_nor_compared() {
+    let text = r#"{"version": 3, "@note": "${NOPE} {{ x }}", "@note": "${env:NOPE}",
+        "extra_config": {"telemetry/logging": {"a": "${env:NOPE}", "b": 1, "B": 2, "b": 3}}}"#;
+    assert_eq!(only(&json(text)).code, code::NOT_OBSERVED);
+}
+
+#[test]
+fn tls_passes_only_when_it_is_disabled() {
+    let root = |tls: &str| format!(r#"{{"version": 3, "tls": {tls}}}"#);
+    for tls in ["{}", r#"{"disabled": false}"#, r#"{"keys": []}"#] {
+        problem(&root(tls), code::NOT_BUILT, "\"tls\"", "TLS");
+    }
+    assert!(json(&root(r#"{"disabled": true}"#)).report.diagnostics().is_empty());
+}
+
+#[test]
+fn one_and_zero_are_booleans_with_and_without_quotes() {
+    for value in ["1", "\"1\"", "true", "\"TRUE\""] {
+        let model = json(&format!(r#"{{"version": 3, "debug_endpoint": {value}, "echo_endpoint": 0}}"#)).model.unwrap();
+        assert!(model.debug_endpoint && !model.echo_endpoint, "{value}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_column() {
+    let loaded = json("\u{feff}{\"version\": 3, \"prot\": 1}");
+    let rendered = loaded.report.render(false);
+    assert!(rendered.contains("krakend.json:1:16"), "{rendered}");
+    assert!(rendered.contains("1 | {\"version\": *, \"prot\": *}\n  |                ^^^^^^ has"), "{rendered}");
+}
+
+#[test]
+fn a_huge_list_of_addresses_is_read_in_no_time() {
+    let text = format!("[{}", "http://a,".repeat(200_000));
+    for format in [Format::Json, Format::Yaml] {
+        assert!(!load_text("a", format, &text, &Options::default(), &variables(&[])).report.is_ok());
+    }
+}
+
+#[test]
+fn a_pipe_named_like_a_configuration_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.json");
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    let loaded = load(&path, &Options::default(), &variables(&[]));
+    assert!(only(&loaded).message.contains("not a regular file"));
+    let missing = load(&folder.path().join("missing.toml"), &Options::default(), &variables(&[]));
+    assert!(only(&missing).message.contains("no such file"));
 }
 
 #[test]
@@ -185,7 +283,7 @@ error[E007]: expected a port from 0 to 65535, found `99999`
 warning[W001]: unknown key `methode` on an endpoint
  --> krakend.yaml:6:5
   |
-6 |     methode: GET
+6 |     methode: ***
   |     ^^^^^^^ has no effect
   |
   = help: did you mean `method`?

@@ -48,6 +48,15 @@ fn interpolated_values_are_used_and_never_shown() {
 }
 
 #[test]
+fn a_filled_in_url_pattern_is_used_and_its_text_stays_as_written() {
+    let text = file("", "", "").replace("/b/{id}", "/b/{id}?apikey=${env:K}&v=2");
+    let model = json_with(&text, &Options::default(), &[("K", "hunter2")]).model.unwrap();
+    let pattern = &model.endpoints[0].backend.url_pattern;
+    assert_eq!(pattern.text, "/b/{id}?apikey=${env:K}&v=***");
+    assert!(format!("{:?}", pattern.query).contains("hunter2"));
+}
+
+#[test]
 fn secrets_are_in_no_rendered_line() {
     let broken = [
         (r#"{"version": 3, "client_secret": "hunter2" "x": 1}"#, Format::Json),

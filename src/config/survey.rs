@@ -1,0 +1,148 @@
+//! One walk over a parsed text before anything reads it: which parts are ours, what of them may be shown, and which keys are
+//! written twice.
+
+use super::code;
+use super::diagnostic::{Diagnostic, Diagnostics, Span};
+use super::document::{Member, Node, Value};
+use super::keys::{self, Key, Level, Support};
+use super::show::{self, Show};
+use super::suggest;
+use std::collections::HashMap;
+
+/// Fills in what [`Node`] and [`Member`] say about themselves.
+pub(super) fn survey(root: &mut Node, diagnostics: &mut Diagnostics) {
+    walk(root, Place::Keys(Level::Root), true, diagnostics);
+    // What an alias stands for is written once: the strictest of its uses decides.
+    let mut least = HashMap::new();
+    gather(root, &mut least);
+    settle(root, &least);
+}
+
+/// What stands at a place of the tree.
+#[derive(Clone, Copy)]
+enum Place {
+    /// An object with the keys of a level, or a list of such.
+    Keys(Level),
+    /// `extra_config`.
+    Namespaces,
+    /// Parameters of a token request: every key counts, as it is spelled.
+    Parameters,
+    /// The value of a known key.
+    Value(Show),
+    /// Nothing that we know.
+    Foreign,
+}
+
+fn walk(node: &mut Node, place: Place, read: bool, diagnostics: &mut Diagnostics) {
+    match &mut node.value {
+        Value::Array(items) => items.iter_mut().for_each(|item| walk(item, place, read, diagnostics)),
+        Value::Object(members) => {
+            let mut after_nothing = false;
+            for member in members.iter_mut() {
+                let (inside, ours) = below(place, &member.key);
+                member.read = ours;
+                member.shown = shown_length(member, place, after_nothing);
+                after_nothing = member.value.value == Value::Null;
+                walk(&mut member.value, inside, read && ours, diagnostics);
+            }
+            if read {
+                report_duplicates(members, place, diagnostics);
+            }
+        }
+        _ => {
+            if let Place::Value(show) = place {
+                node.show = show;
+            }
+        }
+    }
+}
+
+/// What a key leads to, and whether porteur reads it.
+fn below(place: Place, key: &str) -> (Place, bool) {
+    match place {
+        Place::Keys(level) => match level.key(key) {
+            Some(key) => (of_key(level, key), true),
+            None => (Place::Foreign, false),
+        },
+        Place::Namespaces => {
+            let row = keys::namespace(keys::modern_name(key).unwrap_or(key));
+            match row.filter(|row| row.support == Support::Supported) {
+                Some(row) => (Place::Keys(Level::Namespace(row.name)), true),
+                None => (Place::Foreign, false),
+            }
+        }
+        Place::Parameters => (Place::Value(Show::Never), true),
+        Place::Value(_) | Place::Foreign => (Place::Foreign, true),
+    }
+}
+
+fn of_key(level: Level, key: &Key) -> Place {
+    match (level, key.name) {
+        (Level::Root, "endpoints") => Place::Keys(Level::Endpoint),
+        (Level::Endpoint, "backend") => Place::Keys(Level::Backend),
+        (_, "extra_config") => Place::Namespaces,
+        (_, "endpoint_params") => Place::Parameters,
+        _ => Place::Value(show::of_key(key)),
+    }
+}
+
+/// A name nobody knows is shown where names stand. Not so beside a key without value: `{client_secret, hunter2}`.
+fn shown_length(member: &Member, place: Place, after_nothing: bool) -> usize {
+    let key = member.key.as_str();
+    if keys::is_known(key) {
+        return key.len();
+    }
+    let known = match place {
+        Place::Keys(level) => suggest::closest(key, level.keys().iter().map(|key| key.name)).is_some(),
+        Place::Namespaces => true,
+        Place::Parameters => false,
+        Place::Value(_) | Place::Foreign => return 0,
+    };
+    let suspicious = !known && (after_nothing || member.value.value == Value::Null);
+    let length = show::key_length(key);
+    if suspicious && !key.get(..length).is_some_and(keys::is_known) { 0 } else { length }
+}
+
+/// Keys of ours are matched without regard to case, as in KrakenD, and which one would win is chance; others as written.
+fn report_duplicates(members: &[Member], place: Place, diagnostics: &mut Diagnostics) {
+    let folds = matches!(place, Place::Keys(_));
+    let mut seen: HashMap<String, &Member> = HashMap::new();
+    for member in members {
+        let unread = !matches!(place, Place::Parameters) && keys::is_comment(&member.key);
+        let key = if folds { member.key.to_lowercase() } else { member.key.clone() };
+        match seen.get(&key) {
+            _ if unread => {}
+            Some(first) => diagnostics.push(duplicate(first, member, diagnostics)),
+            None => {
+                seen.insert(key, member);
+            }
+        }
+    }
+}
+
+fn duplicate(first: &Member, second: &Member, diagnostics: &Diagnostics) -> Diagnostic {
+    let line = diagnostics.line_of(first.key_span.start);
+    let spelled = if first.key == second.key { String::new() } else { format!(" as {}", first.name()) };
+    let message = format!("the key {} is written twice, first on line {line}{spelled}", second.name());
+    Diagnostic::error(code::DUPLICATE_KEY, Some(second.key_span.clone()), message)
+        .label("written again here")
+        .help("keep one of the two; keys are compared without regard to case")
+}
+
+fn gather(node: &Node, least: &mut HashMap<Span, Show>) {
+    match &node.value {
+        Value::Array(items) => items.iter().for_each(|item| gather(item, least)),
+        Value::Object(members) => members.iter().for_each(|member| gather(&member.value, least)),
+        _ => {
+            least.entry(node.span.clone()).and_modify(|show| *show = node.show.min(*show)).or_insert(node.show);
+        }
+    }
+}
+
+fn settle(node: &mut Node, least: &HashMap<Span, Show>) {
+    match &mut node.value {
+        Value::Array(items) => items.iter_mut().for_each(|item| settle(item, least)),
+        Value::Object(members) => members.iter_mut().for_each(|member| settle(&mut member.value, least)),
+        _ => node.show = least.get(&node.span).copied().unwrap_or(Show::Never),
+    }
+}
