@@ -12,7 +12,7 @@
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use http::{HeaderMap, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use pingora::http::RequestHeader;
 use porteur::config::model::OnMissing;
 use porteur::config::{self, Environment, Format, Options};
@@ -65,7 +65,7 @@ fn snapshot(count: usize) -> (Snapshot, TokenTable) {
 fn routing(criterion: &mut Criterion) {
     for count in [10, 1000] {
         let (snapshot, _tokens) = snapshot(count);
-        let headers = HeaderMap::new();
+        let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("porteur.test"))]);
         let path = format!("/service-{}/orders/4711", count / 2);
         let target = format!("{path}?page=2");
         let view = RequestView {

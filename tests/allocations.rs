@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use pingora::http::RequestHeader;
 use porteur::config::model::{Model, OnMissing};
 use porteur::config::{self, Environment, Format, Options};
@@ -112,7 +112,7 @@ fn finding_an_endpoint_and_forming_its_target_allocate_nothing() {
     let model = model();
     let (metrics, tokens) = (Metrics::new().unwrap(), TokenTable::of(&model));
     let snapshot = Snapshot::compile(&model, &tokens, &mut AddressBook::default(), &metrics).unwrap();
-    let headers = HeaderMap::new();
+    let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("porteur.test"))]);
     let view = RequestView {
         method: &Method::GET,
         raw_target: b"/orders/42?a=1&b=2",

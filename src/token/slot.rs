@@ -33,6 +33,8 @@ impl Token {
         let separator = if scheme.is_empty() { "" } else { " " };
         let mut value = HeaderValue::from_str(&format!("{scheme}{separator}{access_token}")).ok()?;
         value.set_sensitive(true);
+        // The first clone of fresh `Bytes` allocates its reference count; let it be this one and not a request's.
+        drop(value.clone());
         Some(Self { value, generation, life })
     }
 }
