@@ -4,6 +4,7 @@
 //! them into `*`.
 
 use super::keys::{self, Key, Kind};
+use std::net::Ipv6Addr;
 
 /// Stand-ins for hidden characters of one to four bytes. No configuration has a use for them itself.
 const STARS: [char; 4] = ['\u{1}', '\u{80}', '\u{e000}', '\u{f0000}'];
@@ -119,11 +120,10 @@ fn url(text: &str) -> String {
     let (before, after) = text.split_at_checked(hidden_until(text)).unwrap_or(("", text));
     let scheme = before.find("://").map_or(0, |at| at + 3);
     let (scheme, user) = before.split_at_checked(scheme).unwrap_or(("", before));
-    let delimiter = |c: char| matches!(c, '?' | '&' | ';' | '#' | '=') || c.is_whitespace();
     let mut shown = format!("{scheme}{}", stars(user));
     let (mut rest, mut last) = (after, None);
     loop {
-        let end = rest.find(delimiter).unwrap_or(rest.len());
+        let end = rest.find(is_delimiter).unwrap_or(rest.len());
         let (piece, tail) = rest.split_at_checked(end).unwrap_or((rest, ""));
         let next = tail.chars().next();
         let name = next == Some('=') && last != Some('=') && is_key_like(piece);
@@ -138,6 +138,11 @@ fn url(text: &str) -> String {
     }
 }
 
+/// What a value may begin behind.
+fn is_delimiter(c: char) -> bool {
+    matches!(c, '?' | '&' | ';' | '#' | '=') || c.is_whitespace()
+}
+
 /// Up to the last `@`; all of it when what follows the name is no port: then an `@` may have been forgotten.
 fn hidden_until(text: &str) -> usize {
     let scheme = text.find("://").map(|at| at + 3);
@@ -145,12 +150,18 @@ fn hidden_until(text: &str) -> usize {
         return 0;
     }
     if let Some(at) = text.rfind('@') {
-        return at;
+        // An `@` in a query ends no user-info, and what follows it is no host.
+        let in_query = text.get(..at).is_some_and(|before| before.contains(is_delimiter));
+        return if in_query { text.len() } else { at };
     }
     let rest = text.get(scheme.unwrap_or(0)..).unwrap_or_default();
-    let name = rest.find(']').unwrap_or(0);
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let port = authority.get(name..).and_then(|rest| rest.split_once(':')).map(|(_, port)| port);
+    let literal = authority.strip_prefix('[').and_then(|literal| literal.split_once(']'));
+    let port = match literal.filter(|(address, _)| address.parse::<Ipv6Addr>().is_ok()) {
+        Some((_, "")) => None,
+        Some((_, port)) => Some(port.strip_prefix(':').unwrap_or_default()),
+        None => authority.split_once(':').map(|(_, port)| port),
+    };
     match port {
         Some(port) if port.is_empty() || port.len() > 5 || !port.bytes().all(|b| b.is_ascii_digit()) => text.len(),
         _ => 0,
@@ -197,6 +208,9 @@ mod tests {
             ("u:hunter2up", "***"),
             ("http://u:hunter2", "http://***"),
             ("http://[::1]:9000", "http://[::1]:9000"),
+            ("https://idp/t?k=@hunter2", "https://***"),
+            ("http://u:hunter2]up:80", "http://***"),
+            ("http://[u:hunter2]:80", "http://***"),
             ("/users/@me", "/users/@me"),
             ("/x?apikey=hunter2&y=a b", "/x?apikey=***&y=*** ***"),
             ("/x?hunter2", "/x?***"),
