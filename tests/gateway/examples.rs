@@ -1,5 +1,6 @@
 //! Every example of `conf/` and of the documentation is a configuration that works.
 
+use porteur::config::keys::{Kind, Level, Support};
 use porteur::config::{self, Environment, Format, Options};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,4 +55,47 @@ fn every_configuration_in_the_documentation_loads() {
         }
     }
     assert!(found >= 1);
+}
+
+/// The tables of the configuration reference, as the key table has them.
+fn reference() -> String {
+    let levels = [
+        ("Service: the root of the file", Level::Root),
+        ("Endpoint: an entry of `endpoints`", Level::Endpoint),
+        ("Backend: an entry of `backend`", Level::Backend),
+        ("`extra_config.router` of the service", Level::Namespace("router")),
+        ("`extra_config.admin` of the service", Level::Namespace("admin")),
+        ("`extra_config.auth/client-credentials` of a backend", Level::Namespace("auth/client-credentials")),
+    ];
+    let mut text = String::new();
+    for (title, level) in levels {
+        text += &format!("\n### {title}\n\n| key | value | meaning |\n|---|---|---|\n");
+        for key in level.keys().iter().filter(|key| key.support == Support::Supported) {
+            let kind = match key.kind {
+                Kind::String => "text".to_owned(),
+                Kind::Integer => "number".to_owned(),
+                Kind::Boolean => "true or false".to_owned(),
+                Kind::Duration => "duration".to_owned(),
+                Kind::Strings => "list of texts".to_owned(),
+                Kind::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+                Kind::List => "list".to_owned(),
+                Kind::Object => "object".to_owned(),
+                Kind::Any => "text or list".to_owned(),
+            };
+            text += &format!("| `{}` | {kind} | {} |\n", key.name, key.doc);
+        }
+    }
+    text
+}
+
+#[test]
+fn the_configuration_reference_is_what_the_key_table_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (by_hand, tables) = text.split_once("reference -->\n").unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, format!("{by_hand}reference -->\n{}", reference())).unwrap();
+    } else {
+        assert_eq!(tables, reference(), "run UPDATE_DOCS=1 cargo test --test gateway reference");
+    }
 }

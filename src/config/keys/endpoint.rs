@@ -10,7 +10,7 @@ pub(super) const KEYS: &[Key] = &[
     supported("backend", List, "where requests go"),
     supported("timeout", Duration, "time for the whole exchange"),
     supported("cache_ttl", Duration, "max-age of decoded answers; no effect in no-op"),
-    supported("output_encoding", Kind::Word(OUTPUT_ENCODINGS), "how the answer is encoded"),
+    supported("output_encoding", Kind::Word(OUTPUT_ENCODINGS), "how the answer is encoded; only no-op is built yet"),
     unless("concurrent_calls", Integer, "several copies of a request at once", &["1"]),
     supported("input_headers", Strings, "request headers that go on, or *"),
     supported("input_query_strings", Strings, "query parameters that go on, or *"),
