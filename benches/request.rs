@@ -10,35 +10,23 @@
 )]
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
-use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Version, header};
 use pingora::http::RequestHeader;
-use porteur::config::model::OnMissing;
-use porteur::config::{self, Environment, Format, Options};
+use porteur::config::{self, Format, Options};
 use porteur::forward::ingress::{Ingress, ingress};
 use porteur::forward::{RequestView, egress};
 use porteur::snapshot::Snapshot;
 use porteur::snapshot::addresses::AddressBook;
-use porteur::snapshot::endpoint::TokenUse;
 use porteur::snapshot::target::TargetBuffer;
 use porteur::telemetry::metrics::Metrics;
-use porteur::token::key::TokenKey;
 use porteur::token::schedule::Life;
-use porteur::token::slot::{Token, TokenSlot};
+use porteur::token::slot::Token;
 use porteur::token::table::TokenTable;
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-struct NoEnvironment;
-
-impl Environment for NoEnvironment {
-    fn var(&self, _: &str) -> Option<String> {
-        None
-    }
-}
 
 /// A configuration with `count` endpoints, as large gateways have.
 fn snapshot(count: usize) -> (Snapshot, TokenTable) {
@@ -54,7 +42,7 @@ fn snapshot(count: usize) -> (Snapshot, TokenTable) {
         );
     }
     let text = format!(r#"{{"version": 3, "output_encoding": "no-op", "endpoints": [{endpoints}]}}"#);
-    let loaded = config::load_text("bench", Format::Json, text, &Options::default(), &NoEnvironment);
+    let loaded = config::load_text("bench", Format::Json, text, &Options::default(), &HashMap::<String, String>::new());
     let model = loaded.model.unwrap_or_else(|| panic!("{}", loaded.report.render(false)));
     let tokens = TokenTable::of(&model);
     let metrics = Metrics::new().expect("no name twice");
@@ -91,23 +79,15 @@ fn routing(criterion: &mut Criterion) {
 }
 
 fn injection(criterion: &mut Criterion) {
-    let (_, tokens) = snapshot(1);
-    let entry = tokens.entries().next().expect("a credential");
-    let slot = Arc::new(TokenSlot::new(TokenKey::of(&entry.credential), "bench".to_owned(), true));
+    let (snapshot, tokens) = snapshot(1);
     let now = Instant::now();
     let life = Life::of(now, Duration::from_secs(3600), 0.0);
+    let slot = tokens.slots().next().expect("a credential");
     slot.publish(Token::new("Bearer", &"x".repeat(900), 1, life).expect("a header"));
-    let token = TokenUse {
-        slot,
-        header: header::AUTHORIZATION,
-        header_on_wire: Bytes::from_static(b"Authorization"),
-        on_missing: OnMissing::Reject,
-        reject_status: StatusCode::SERVICE_UNAVAILABLE,
-        first_token_wait: Duration::ZERO,
-    };
+    let token = snapshot.endpoints[0].token.as_ref().expect("a token");
     let mut request = RequestHeader::build(Method::GET, b"/", Some(16)).expect("a request");
     criterion.bench_function("token lookup and injection", |bencher| {
-        bencher.iter(|| egress::carry(black_box(&token), now, &mut request).is_ok());
+        bencher.iter(|| egress::carry(black_box(token), now, &mut request).is_ok());
     });
 }
 

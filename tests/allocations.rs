@@ -4,25 +4,21 @@
 #![allow(unsafe_code, reason = "an allocator that counts can only be written so")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Version, header};
 use pingora::http::RequestHeader;
-use porteur::config::model::{Model, OnMissing};
-use porteur::config::{self, Environment, Format, Options};
+use porteur::config::{self, Format, Options};
 use porteur::forward::ingress::{Ingress, ingress};
 use porteur::forward::{RequestView, egress};
 use porteur::snapshot::Snapshot;
 use porteur::snapshot::addresses::AddressBook;
-use porteur::snapshot::endpoint::TokenUse;
 use porteur::snapshot::target::TargetBuffer;
 use porteur::telemetry::metrics::Metrics;
-use porteur::token::key::TokenKey;
 use porteur::token::schedule::Life;
-use porteur::token::slot::{Token, TokenSlot};
+use porteur::token::slot::Token;
 use porteur::token::table::TokenTable;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// Counts what the current thread allocates.
@@ -59,22 +55,17 @@ fn allocations<T>(run: impl FnOnce() -> T) -> (usize, T) {
     (COUNT.get() - before, made)
 }
 
-struct NoEnvironment;
-
-impl Environment for NoEnvironment {
-    fn var(&self, _: &str) -> Option<String> {
-        None
-    }
-}
-
-fn model() -> Model {
+fn snapshot() -> (Snapshot, TokenTable) {
     let text = r#"{"version": 3, "output_encoding": "no-op", "endpoints": [{
         "endpoint": "/orders/{id}", "input_query_strings": ["a"],
         "backend": [{ "host": ["http://127.0.0.1:9"], "url_pattern": "/v1/orders/{id}?x=1", "extra_config": {
             "auth/client-credentials": {
                 "client_id": "c", "client_secret": "s", "token_url": "https://login.example.test/token" } } }] }] }"#;
-    let loaded = config::load_text("test", Format::Json, text, &Options::default(), &NoEnvironment);
-    loaded.model.unwrap_or_else(|| panic!("{}", loaded.report.render(false)))
+    let loaded = config::load_text("test", Format::Json, text, &Options::default(), &HashMap::<String, String>::new());
+    let model = loaded.model.unwrap_or_else(|| panic!("{}", loaded.report.render(false)));
+    let tokens = TokenTable::of(&model);
+    let metrics = Metrics::new().unwrap();
+    (Snapshot::compile(&model, &tokens, &mut AddressBook::default(), &metrics).unwrap(), tokens)
 }
 
 #[test]
@@ -84,24 +75,15 @@ fn the_counter_counts() {
 
 #[test]
 fn token_lookup_and_injection_allocate_nothing() {
-    let model = model();
-    let policy = model.endpoints[0].backend.token.as_ref().unwrap();
-    let slot = Arc::new(TokenSlot::new(TokenKey::of(&policy.credential), "c".into(), true));
+    let (snapshot, tokens) = snapshot();
     let now = Instant::now();
     let life = Life::of(now, Duration::from_secs(60), 0.0);
-    slot.publish(Token::new("Bearer", &"x".repeat(900), 1, life).unwrap());
-    let token = TokenUse {
-        slot,
-        header: header::AUTHORIZATION,
-        header_on_wire: Bytes::from_static(b"Authorization"),
-        on_missing: OnMissing::Reject,
-        reject_status: StatusCode::SERVICE_UNAVAILABLE,
-        first_token_wait: Duration::ZERO,
-    };
+    tokens.slots().next().unwrap().publish(Token::new("Bearer", &"x".repeat(900), 1, life).unwrap());
+    let token = snapshot.endpoints[0].token.as_ref().unwrap();
     let mut request = RequestHeader::build(Method::GET, b"/", Some(16)).unwrap();
     // arc-swap sets something up for a thread when it loads for the first time.
     assert!(token.slot.is_usable(now));
-    let (count, carried) = allocations(|| egress::carry(&token, now, &mut request));
+    let (count, carried) = allocations(|| egress::carry(token, now, &mut request));
     carried.unwrap();
     assert_eq!(request.headers[header::AUTHORIZATION].len(), "Bearer ".len() + 900);
     assert_eq!(count, 0);
@@ -109,9 +91,7 @@ fn token_lookup_and_injection_allocate_nothing() {
 
 #[test]
 fn finding_an_endpoint_and_forming_its_target_allocate_nothing() {
-    let model = model();
-    let (metrics, tokens) = (Metrics::new().unwrap(), TokenTable::of(&model));
-    let snapshot = Snapshot::compile(&model, &tokens, &mut AddressBook::default(), &metrics).unwrap();
+    let (snapshot, _) = snapshot();
     let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("porteur.test"))]);
     let view = RequestView {
         method: &Method::GET,

@@ -106,7 +106,10 @@ fn title_case(name: &HeaderName) -> Bytes {
             letter
         })
         .collect();
-    titled.into()
+    let titled = Bytes::from(titled);
+    // The first clone of fresh `Bytes` allocates its reference count; let it be this one and not a request's.
+    drop(titled.clone());
+    titled
 }
 
 #[cfg(test)]

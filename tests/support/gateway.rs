@@ -2,10 +2,11 @@
 
 use super::client::{self, Response};
 use super::poll::{self, PATIENCE};
-use porteur::config::{self, Environment, Format, Options};
+use porteur::config::{self, Format, Options};
 use porteur::server::{Gateway, Settings};
 use porteur::telemetry::lines::Lines;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, Once};
@@ -20,15 +21,6 @@ pub struct Running {
     thread: Option<JoinHandle<()>>,
     lines: Lines,
     access: Sink,
-}
-
-/// No variables at all: what a test configures is in its text.
-struct NoEnvironment;
-
-impl Environment for NoEnvironment {
-    fn var(&self, _: &str) -> Option<String> {
-        None
-    }
 }
 
 impl Running {
@@ -51,7 +43,8 @@ impl Running {
         }
         configuration["extra_config"]["admin"] = json!({ "listen": "127.0.0.1:0" });
         let text = format!("{configuration:#}");
-        let loaded = config::load_text("test.json", Format::Json, text, &Options::default(), &NoEnvironment);
+        let loaded =
+            config::load_text("test.json", Format::Json, text, &Options::default(), &HashMap::<String, String>::new());
         let model = loaded.model.unwrap_or_else(|| panic!("{}", loaded.report.render(false)));
 
         static PROVIDER: Once = Once::new();

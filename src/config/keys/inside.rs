@@ -69,7 +69,11 @@ const CLIENT_CREDENTIALS: &[Key] = &[
     supported("scopes", Strings, "scopes, split at commas and blanks"),
     supported("endpoint_params", Object, "further parameters of the token request"),
     supported("is_disabled", Boolean, "no token for this backend"),
-    supported("client_auth", Kind::Word(CLIENT_AUTH), "how the client authenticates; the last three are not built yet (extension)"),
+    supported(
+        "client_auth",
+        Kind::Word(CLIENT_AUTH),
+        "how the client authenticates; the last three are not built yet (extension)",
+    ),
     supported("timeout", Duration, "one whole token request; 10s unless set (extension)"),
     supported("default_ttl", String, "lifetime when the answer has none, or never; 300s unless set (extension)"),
     supported("header", String, "where the token goes; Authorization unless set (extension)"),

@@ -22,7 +22,11 @@ pub(super) const KEYS: &[Key] = &[
     supported("listen_ip", String, "the one address to listen on; all unless set"),
     supported("timeout", Duration, "timeout of every endpoint that has none; 2s unless set"),
     supported("cache_ttl", Duration, "max-age of decoded answers; no effect in no-op"),
-    supported("output_encoding", Kind::Word(OUTPUT_ENCODINGS), "encoding of every endpoint that has none; only no-op is built yet"),
+    supported(
+        "output_encoding",
+        Kind::Word(OUTPUT_ENCODINGS),
+        "encoding of every endpoint that has none; only no-op is built yet",
+    ),
     supported("extra_config", Object, "namespaces of the service"),
     supported("debug_endpoint", Boolean, "serve /__debug/"),
     supported("echo_endpoint", Boolean, "serve /__echo/"),
