@@ -2,6 +2,7 @@
 
 CARGO ?= cargo
 IDP := tests/idp
+AUTHLIB := tests/authlib
 # A newer clippy has new opinions: they are warnings until the project has heard them.
 LINTED_WITH := 0.1.95
 
@@ -16,8 +17,8 @@ demo: ## build quickly, then run a gateway, an authorization server and a protec
 	$(CARGO) run --locked --profile quick -- demo
 
 test: ## install what is missing, then check formatting, lints and all tests
-	@scripts/need.sh cargo cc cmake node npm openssl
-	@$(MAKE) --no-print-directory lint $(IDP)/node_modules/.package-lock.json
+	@scripts/need.sh cargo cc cmake node npm openssl python3 python3-venv
+	@$(MAKE) --no-print-directory lint $(IDP)/node_modules/.package-lock.json $(AUTHLIB)/.venv/.complete
 	$(CARGO) test --locked
 	@echo "make test: everything passed"
 
@@ -33,6 +34,12 @@ $(IDP)/node_modules/.package-lock.json: $(IDP)/package.json $(IDP)/package-lock.
 	cd $(IDP) && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+# Made anew each time, so that nothing of a broken installation or of another Python stays.
+$(AUTHLIB)/.venv/.complete: $(AUTHLIB)/requirements.txt
+	python3 -m venv --clear $(AUTHLIB)/.venv
+	$(AUTHLIB)/.venv/bin/python -m pip install --disable-pip-version-check --quiet --require-virtualenv --only-binary :all: -r $<
+	@touch $@
+
 release: ## the binary to deploy: target/release/porteur, with link-time optimisation (takes minutes)
 	@scripts/need.sh cargo cc cmake
 	$(CARGO) build --locked --release
@@ -43,4 +50,4 @@ bench: ## run the micro benchmarks
 
 clean: ## remove everything that was built or installed in this folder
 	$(CARGO) clean
-	rm -rf $(IDP)/node_modules
+	rm -rf $(IDP)/node_modules $(AUTHLIB)/.venv

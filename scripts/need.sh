@@ -1,15 +1,19 @@
 #!/bin/sh
-# Makes sure that the named tools are here: scripts/need.sh cargo cc cmake node npm openssl
+# Makes sure that the named tools are here: scripts/need.sh cargo cc cmake node npm openssl python3 python3-venv
 #
 # What is missing is installed with apt-get where that needs no password (root, or sudo that asks nothing). Everywhere
 # else this stops and says the one command to type. With everything in place it does nothing.
 set -eu
 
 NODE_MAJOR=18
+PYTHON_MINOR=9
 
 have() {
     case $1 in
         node) command -v node >/dev/null && [ "$(node -p 'process.versions.node.split(".")[0]')" -ge "$NODE_MAJOR" ] ;;
+        python3) python3 -c "import sys; sys.exit(sys.version_info < (3, $PYTHON_MINOR))" 2>/dev/null ;;
+        # Debian has a part of Python's own library in a package apart.
+        python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null ;;
         *) command -v "$1" >/dev/null ;;
     esac
 }
@@ -32,6 +36,8 @@ packages() { # manager, tools...
             apt-get:node | dnf:node) printf 'nodejs ' ;;
             brew:cc | dnf:cc) printf 'gcc ' ;;
             brew:npm) printf 'node ' ;;
+            brew:python3 | brew:python3-venv) printf 'python ' ;;
+            dnf:python3-venv) printf 'python3 ' ;;
             *) printf '%s ' "$tool" ;;
         esac
     done
@@ -42,6 +48,7 @@ stop() {
     exit 1
 }
 
+versions="Node.js must be $NODE_MAJOR or newer, Python 3.$PYTHON_MINOR or newer"
 missing=$(absent "$@")
 [ -n "$missing" ] || exit 0
 
@@ -69,8 +76,8 @@ for manager in apt-get dnf brew; do
     $as env DEBIAN_FRONTEND=noninteractive apt-get update -qq
     $as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $list
     missing=$(absent "$@")
-    [ -z "$missing" ] || stop "still missing or too old after the installation: $missing (Node.js must be $NODE_MAJOR or newer)"
+    [ -z "$missing" ] || stop "still missing or too old after the installation: $missing ($versions)"
     exit 0
 done
 
-stop "missing: $missing" "install them with the package manager of this system (Node.js must be $NODE_MAJOR or newer)"
+stop "missing: $missing" "install them with the package manager of this system ($versions)"

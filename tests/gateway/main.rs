@@ -18,5 +18,6 @@ mod examples;
 mod process;
 mod proxying;
 mod routing;
+mod support_of_credentials;
 mod support_works;
 mod tokens;

@@ -1,5 +1,6 @@
 //! The support tried on itself, so that a red test elsewhere speaks about porteur.
 
+use crate::support::authlib::Authlib;
 use crate::support::client::{self, Connection, request};
 use crate::support::config::ConfigFile;
 use crate::support::daemon::Daemon;
@@ -132,6 +133,52 @@ fn the_provider_has_keys_and_certificates() {
     for file in [idp.certificate("ca.pem"), idp.certificate("client.key"), idp.private_key("es256")] {
         assert!(fs::read_to_string(file).unwrap().starts_with("-----BEGIN "));
     }
+}
+
+#[test]
+fn the_second_opinion_lets_each_client_in_by_one_way_only() {
+    let authlib = Authlib::start();
+    let basic = |id: &str, secret: &str| ask_token(authlib.addr(), id, secret, "&scope=api%3Aread").status;
+    let form = |parameters: &str| {
+        let headers = [("content-type", "application/x-www-form-urlencoded"), ("X-Odd", "one"), ("x-odd", "two")];
+        let body = format!("grant_type=client_credentials&{parameters}");
+        client::send(authlib.addr(), request("POST", "/token?a=%41", &headers, body.as_bytes())).status
+    };
+    let post_secret = "post-secret-0000000000000000000000000";
+    assert_eq!((basic(CLIENT_ID, CLIENT_SECRET), basic("post", post_secret), basic("none", "")), (200, 401, 401));
+    assert_eq!(form(&format!("client_id={CLIENT_ID}&client_secret={CLIENT_SECRET}")), 401);
+    assert_eq!(form(&format!("client_id=post&client_secret={post_secret}")), 200);
+    assert_eq!(form("client_id=none"), 200);
+
+    let requests = authlib.last();
+    assert_eq!((authlib.stats().token_requests, requests.len()), (6, 6));
+    assert_eq!((requests[0].status, requests[3].status, requests[5].status), (Some(200), Some(401), Some(200)));
+    assert_eq!((requests[5].method.as_str(), requests[5].path.as_str()), ("POST", "/token?a=%41"));
+    assert_eq!(requests[5].header("x-odd"), Some("one"));
+    assert_eq!(requests[5].headers[3], ("x-odd".to_owned(), "two".to_owned()));
+    assert_eq!(requests[5].form()[1], ("client_id".to_owned(), "none".to_owned()));
+    assert!(authlib.abandon().success());
+}
+
+/// Which is why this secret is right as it is and wrong when encoded as RFC 6749 wants it.
+#[test]
+fn the_second_opinion_undoes_percents_but_not_pluses_in_basic_credentials() {
+    let authlib = Authlib::start();
+    let secret = r#"p@ss:w%rd +&=/?#"{}~-long-enough-secret"#;
+    let encoded = form_urlencoded::byte_serialize(secret.as_bytes()).collect::<String>();
+    let statuses = [secret, &encoded, &encoded.replace('+', "%20")]
+        .map(|secret| ask_token(authlib.addr(), "raw-basic", secret, "").status);
+    assert_eq!(statuses, [200, 401, 200]);
+}
+
+#[test]
+fn the_second_opinion_takes_the_keys_and_certificates_of_the_provider() {
+    let idp = Idp::start_tls(77);
+    let authlib = Authlib::start_with_keys(idp.keys());
+    assert_eq!(authlib.token_url(), format!("{}/token", authlib.issuer()));
+    let authlib = Authlib::start_tls(&idp.certificate("server.pem"), &idp.certificate("server.key"));
+    assert_eq!(authlib.tls_token_url(), format!("{}/token", authlib.tls_issuer()));
+    assert!(authlib.tls_issuer().starts_with("https://127.0.0.1:"));
 }
 
 #[test]

@@ -7,6 +7,9 @@ import { keyFor, pemFor, publicPart } from './state.mjs';
 const grant = { grant_types: ['client_credentials'], redirect_uris: [], response_types: [], scope: 'api:read api:write' };
 const client = (client_id, token_endpoint_auth_method, rest) => ({ client_id, token_endpoint_auth_method, ...grant, ...rest });
 const basic = (id, client_secret, rest) => client(id, 'client_secret_basic', { client_secret, ...rest });
+// RFC 7518 §3.2: the secret is no shorter than the hash.
+const signed = (id, token_endpoint_auth_signing_alg, client_secret) =>
+  client(id, 'client_secret_jwt', { client_secret, token_endpoint_auth_signing_alg });
 const post = (id, client_secret) => client(id, 'client_secret_post', { client_secret });
 
 // On purpose: RFC 6749 §2.3.1 form-encodes id and secret before base64, and only such characters show whether it was done.
@@ -21,16 +24,17 @@ const withSecret = [
   basic('my app', 's3cr:t/+=@'), // no é: the provider takes visible ASCII only (RFC 6749 appendix A)
   post('post', 'post-secret-0000000000000000000000000'),
   post('post-special', special),
-  client('cs-jwt', 'client_secret_jwt', {
-    client_secret: 'cs-jwt-secret-0000000000000000000000000', token_endpoint_auth_signing_alg: 'HS256',
-  }),
+  signed('cs-jwt', 'HS256', 'cs-jwt-secret-0000000000000000000000000'),
+  signed('cs-jwt-384', 'HS384', 'cs-jwt-384-secret-000000000000000000000000000000000000'),
+  signed('cs-jwt-512', 'HS512', 'cs-jwt-512-secret-0000000000000000000000000000000000000000000000000'),
 ];
 
 const many = Array.from({ length: Number(process.env.IDP_MANY ?? 0) },
   (_, i) => basic(`many-${i}`, `many-secret-${i}-0000000000000000000000`));
 
 async function withPrivateKey() {
-  return Promise.all(['RS256', 'PS256', 'ES256', 'ES384', 'Ed25519'].map(async (alg) => {
+  // EdDSA is what Ed25519 was called before RFC 9864.
+  return Promise.all(['RS256', 'PS256', 'ES256', 'ES384', 'Ed25519', 'EdDSA'].map(async (alg) => {
     const name = `pk-${alg.toLowerCase()}`;
     const jwk = await keyFor(name, alg);
     pemFor(name, jwk);

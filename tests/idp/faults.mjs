@@ -1,28 +1,28 @@
 // Ways to misbehave at the token endpoint. `answers` replace the whole answer, `edits` change a genuine one.
 import zlib from 'node:zlib';
+import { issue, repeat } from './issued.mjs';
+import { JSON_TYPE, json, plain } from './messages.mjs';
 
-const JSON_TYPE = { 'content-type': 'application/json' };
-
-export function json(res, status, value, headers = {}) {
-  res.writeHead(status, { ...JSON_TYPE, ...headers });
-  res.end(JSON.stringify(value));
-}
-
-function plain(res, status, headers, body) {
-  res.writeHead(status, headers);
-  res.end(body);
-}
+// RFC 6749 §5.2 and RFC 8707 §2
+const refusal = (error) => (res) => json(res, 400, { error });
 
 export const answers = {
-  '400': (res) => json(res, 400, { error: 'invalid_request' }),
+  '204': (res) => plain(res, 204, {}),
+  '400': refusal('invalid_request'),
+  '400_invalid_scope': refusal('invalid_scope'),
+  '400_invalid_target': refusal('invalid_target'),
+  '400_unauthorized_client': refusal('unauthorized_client'),
   '400_invalid_client_html': (res) => plain(res, 400, { 'content-type': 'text/html' }, '<h1>bad</h1>'),
   '401': (res) => json(res, 401, { error: 'invalid_client', error_description: 'client authentication failed' },
     { 'www-authenticate': 'Basic realm="x"' }),
   '403': (res) => json(res, 403, { error: 'access_denied' }),
+  '404': (res) => plain(res, 404, { 'content-type': 'text/html' }, '<h1>not here</h1>'),
+  // `retry_after` is a number of seconds, or a string that is sent as it is: a date, for instance.
   '429': (res, fault) => json(res, 429, { error: 'slow_down' }, { 'retry-after': String(fault.retry_after ?? 2) }),
   '500': (res) => json(res, 500, { error: 'server_error' }),
+  '502': (res) => plain(res, 502, { 'content-type': 'text/html' }, '<h1>bad gateway</h1>'),
   '503': (res, fault) => plain(res, 503, { 'retry-after': String(fault.retry_after ?? 1) }),
-  redirect: (res, fault) => plain(res, 307, { location: fault.to }),
+  redirect: (res, fault) => plain(res, 307, { location: fault.to ?? '/elsewhere' }),
   reset: (res) => res.socket.resetAndDestroy(),
   hang: () => {},
   html200: (res) => plain(res, 200, { 'content-type': 'text/html' }, '<html>login</html>'),
@@ -45,19 +45,29 @@ export const answers = {
     res.write('{"access_token":"');
     more();
   },
-  // One byte every `step_ms`.
   slowbody(res, fault) {
-    const text = JSON.stringify({ access_token: 'slow', token_type: 'Bearer', expires_in: 30 });
-    let sent = 0;
-    const timer = setInterval(() => {
-      if (sent < text.length) return void res.write(text[sent++]);
-      clearInterval(timer);
-      res.end();
-    }, fault.step_ms ?? 200);
-    res.on('close', () => clearInterval(timer));
-    res.writeHead(200, { ...JSON_TYPE, 'content-length': text.length });
+    res.writeHead(200, { ...JSON_TYPE, 'content-length': SLOW.length });
+    drip(res, SLOW, fault, () => res.end());
+  },
+  // Past Node.js, which writes a head in one piece. The status is never counted.
+  drip_head(res, fault) {
+    const head = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${SLOW.length}\r\n\r\n`;
+    drip(res.socket, head + SLOW, fault, () => res.socket.end());
   },
 };
+
+const SLOW = JSON.stringify({ access_token: 'slow', token_type: 'Bearer', expires_in: 30 });
+
+// One byte every `step_ms`.
+function drip(to, text, fault, done) {
+  let sent = 0;
+  const timer = setInterval(() => {
+    if (sent < text.length) return void to.write(text[sent++]);
+    clearInterval(timer);
+    done();
+  }, fault.step_ms ?? 200);
+  to.on('close', () => clearInterval(timer));
+}
 
 export const edits = {
   no_expires_in: (token) => { delete token.expires_in; },
@@ -68,6 +78,8 @@ export const edits = {
   huge_expires_in: (token) => { token.expires_in = 1e18; },
   lower_type: (token) => { token.token_type = 'bearer'; },
   no_type: (token) => { delete token.token_type; },
+  // What a server that knows nothing of DPoP answers.
+  dpop_as_bearer: (token) => { token.token_type = 'Bearer'; },
   mac_type: (token) => { token.token_type = 'mac'; },
   crlf: (token) => { token.access_token += '\r\nX-Injected: 1'; },
   nul: (token) => { token.access_token += '\u0000'; },
@@ -77,6 +89,9 @@ export const edits = {
   no_token: (token) => { delete token.access_token; },
   null_token: (token) => { token.access_token = null; },
   error200: (token) => { delete token.access_token; token.error = 'invalid_client'; },
+  refresh_in: (token, fault) => { token.refresh_in = fault.seconds; },
+  // Like a server that caches: the same token again and again, `expires_in` counting down, until the token is dead.
+  sticky: repeat,
   extra: (token) => { token.foo = { deep: [1, 2] }; token.refresh_token = 'SHOULD-BE-IGNORED'; },
 };
 
@@ -85,17 +100,24 @@ const others = ['delay', 'hold', 'gzip'];
 
 export const known = (mode) => mode in answers || mode in edits || others.includes(mode);
 
-// Calls `issued` with each genuine token on its way out, changed by the fault if there is one.
-export function editAnswer(res, fault, issued) {
+// Each genuine token is noted on its way out, as the fault, if there is one, has changed it.
+export function editAnswer(res, fault) {
+  editJson(res, (token) => {
+    edits[fault?.mode]?.(token, fault);
+    if (typeof token.access_token === 'string') issue(token.access_token);
+  }, fault?.mode === 'gzip');
+}
+
+// Changes the JSON of a 200 that somebody else writes.
+export function editJson(res, change, zipped = false) {
   const end = res.end;
   res.end = (chunk, ...rest) => {
     let out = chunk;
     if (res.statusCode === 200 && chunk) {
-      const token = JSON.parse(chunk.toString());
-      edits[fault?.mode]?.(token, fault);
-      if (typeof token.access_token === 'string') issued(token.access_token);
-      out = Buffer.from(JSON.stringify(token));
-      if (fault?.mode === 'gzip') {
+      const value = JSON.parse(chunk.toString());
+      change(value);
+      out = Buffer.from(JSON.stringify(value));
+      if (zipped) {
         out = zlib.gzipSync(out);
         res.setHeader('content-encoding', 'gzip');
       }

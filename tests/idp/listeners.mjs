@@ -3,8 +3,11 @@ import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import path from 'node:path';
+import { admin } from './admin.mjs';
 import { allClients } from './clients.mjs';
-import { admin, counts, tokenRequest } from './door.mjs';
+import { counts } from './counts.mjs';
+import { discovery, discoveryName } from './discovery.mjs';
+import { tokenRequest } from './door.mjs';
 import { provide } from './provider.mjs';
 import { resource } from './resource.mjs';
 import { certificates, stateDir } from './state.mjs';
@@ -21,30 +24,51 @@ const listen = (server, port) => new Promise((ready, failed) => {
 
 export async function start() {
   const certs = env.IDP_TLS === '1' ? certificates() : null;
-  const world = { clients: await allClients(certs), build() {} };
+  const world = { clients: await allClients(certs), issuers: [], build };
   const plain = await open(world, 'http', (serve) => http.createServer(patience, serve), env.IDP_PORT, env.RS_PORT);
-  const tls = certs && await open(world, 'https', (serve) => https.createServer(tlsOptions(certs), serve), env.IDP_TLS_PORT, env.RS_TLS_PORT);
+  world.plain = plain.token_url;
+  const tls = certs && await openTls(world, (serve) => https.createServer(tlsOptions(certs), serve));
   world.build();
   return { ...plain, tls, certificates: certs, state: stateDir, pid: process.pid };
 }
 
-async function open(world, scheme, server, port, resourcePort) {
-  let provider;
-  const door = server((req, res) => {
-    // The connection may go away at any point; that is the client's business.
-    Promise.resolve(route(req, res, provider, world)).catch(() => res.destroy());
-  });
-  door.on('connection', () => { counts.connections += 1; });
-  const issuer = `${scheme}://${await listen(door, port)}`;
-  const before = world.build;
-  world.build = () => { before(); provider = provide(issuer, world.clients); };
-  return { issuer, token_url: `${issuer}/token`, resource_server: await listen(server(resource), resourcePort) };
+function build() {
+  for (const issuer of this.issuers) issuer.provider = provide(issuer.url, this.clients, issuer.metadata);
 }
 
-function route(req, res, provider, world) {
+async function open(world, scheme, server, port, resourcePort, issuer = {}) {
+  world.issuers.push(issuer);
+  issuer.url = `${scheme}://${await listen(enter(world, issuer, scheme, server), port)}`;
+  return { issuer: issuer.url, token_url: `${issuer.url}/token`, resource_server: await listen(server(resource), resourcePort) };
+}
+
+// RFC 8705 §5: the same issuer has another door for clients with a certificate, and its metadata says where.
+async function openTls(world, server) {
+  const issuer = {};
+  const alias = enter(world, issuer, 'mtls', server).on('secureConnection', (socket) => {
+    // Not left to Node.js, which would also turn away certificates that only the provider can judge: self-signed ones.
+    if (!socket.getPeerX509Certificate()) socket.destroy();
+  });
+  const mtls_token_url = `https://${await listen(alias, env.IDP_MTLS_PORT)}/token`;
+  issuer.metadata = { mtls_endpoint_aliases: { token_endpoint: mtls_token_url } };
+  return { ...await open(world, 'https', server, env.IDP_TLS_PORT, env.RS_TLS_PORT, issuer), mtls_token_url };
+}
+
+function enter(world, issuer, door, server) {
+  const listener = server((req, res) => {
+    // The connection may go away at any point; that is the client's business.
+    Promise.resolve(route(req, res, world, issuer.provider, door)).catch(() => res.destroy());
+  });
+  return listener.on('connection', () => { counts.connections += 1; });
+}
+
+function route(req, res, world, provider, door) {
   // With TLS there is no control: a test that checks certificates should not need one to ask for numbers.
-  if (req.url.startsWith('/__admin/') && !req.socket.encrypted) return admin(req, res, world);
-  if (/^\/token(\?|$)/.test(req.url)) return tokenRequest(req, res, provider);
+  if (req.url.startsWith('/__admin/') && door === 'http') return admin(req, res, world);
+  const document = discoveryName(req.url);
+  if (document) return discovery(req, res, document, provider, world.plain);
+  if (/^\/token(\?|$)/.test(req.url)) return tokenRequest(req, res, provider, door);
+  if (/^\/token\/revocation(\?|$)/.test(req.url)) counts.revocations += 1;
   return provider(req, res);
 }
 

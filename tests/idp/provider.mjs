@@ -1,6 +1,6 @@
 // The provider itself: keys, token store, token formats. One instance per issuer, all over the same store and keys.
 import crypto from 'node:crypto';
-import Provider from 'oidc-provider';
+import Provider, { errors } from 'oidc-provider';
 import { keyFor, newKey } from './state.mjs';
 
 // What a `resource` (or `audience`) parameter yields; any other value is `invalid_target`. null: an opaque token.
@@ -47,17 +47,19 @@ export async function rotate(keepOld) {
   Object.assign(signing, { generation, keys: keepOld ? [...fresh, ...signing.keys] : fresh });
 }
 
-export function provide(issuer, clients) {
+// `metadata` goes into the discovery document beside what the provider writes there itself.
+export function provide(issuer, clients, metadata = {}) {
   const provider = new Provider(issuer, {
     adapter: Adapter,
     clients,
+    discovery: metadata,
     jwks: { keys: signing.keys },
     scopes: ['api:read', 'api:write'],
     cookies: { keys: ['unused'] },
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt',
       'tls_client_auth', 'self_signed_tls_client_auth'],
     enabledJWA: {
-      clientAuthSigningAlgValues: ['HS256', 'HS512', 'RS256', 'PS256', 'ES256', 'ES384', 'Ed25519', 'EdDSA'],
+      clientAuthSigningAlgValues: ['HS256', 'HS384', 'HS512', 'RS256', 'PS256', 'ES256', 'ES384', 'Ed25519', 'EdDSA'],
       dPoPSigningAlgValues: ['ES256', 'RS256', 'Ed25519', 'EdDSA'],
     },
     ttl: { ClientCredentials: () => lifetime.seconds },
@@ -83,20 +85,12 @@ const nonces = () => (process.env.IDP_DPOP_NONCE === '1'
 const defaultResource = (ctx) => ctx.oidc.body?.audience;
 
 function getResourceServerInfo(_, resource) {
-  if (!(resource in RESOURCES)) throw new UnknownResource();
+  if (!(resource in RESOURCES)) throw new errors.InvalidTarget('unknown resource');
   const alg = RESOURCES[resource];
   return {
     scope: 'api:read api:write', audience: resource, accessTokenTTL: lifetime.seconds,
     ...alg ? { accessTokenFormat: 'jwt', jwt: { sign: { alg } } } : { accessTokenFormat: 'opaque' },
   };
-}
-
-class UnknownResource extends Error {
-  status = 400;
-  statusCode = 400;
-  expose = true;
-  error = 'invalid_target';
-  error_description = 'unknown resource';
 }
 
 const sorted = (name) => name.split(/[\n,]/).map((part) => part.trim()).filter(Boolean).sort().join(',');

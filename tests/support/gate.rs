@@ -70,11 +70,17 @@ fn bound(addr: SocketAddr) -> Socket {
 }
 
 fn forward(client: &TcpStream, to: SocketAddr) {
-    let Ok(server) = TcpStream::connect(to) else { return };
+    if let Ok(server) = TcpStream::connect(to) {
+        join(client, &server);
+    }
+}
+
+/// Carries bytes both ways until both sides have ended.
+pub fn join(client: &TcpStream, server: &TcpStream) {
     let _ = server.set_nodelay(true);
     thread::scope(|scope| {
-        scope.spawn(|| copy(client, &server));
-        copy(&server, client);
+        scope.spawn(|| copy(client, server));
+        copy(server, client);
     });
 }
 

@@ -1,14 +1,13 @@
 //! `tests/idp`, a certified OpenID provider, as a process of the test. Counters and faults belong to one process: a test
 //! that counts or breaks something starts its own; one that only needs tokens takes [`Idp::shared`].
 
-use super::capture::Capture;
-use super::client;
+use super::ready::Server;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, ExitStatus};
 use std::sync::LazyLock;
 
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/idp/server.mjs");
@@ -19,11 +18,10 @@ const STATE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/idp");
 pub const CLIENT_ID: &str = "basic";
 pub const CLIENT_SECRET: &str = "basic-secret-000000000000000000000000";
 
-/// A running provider; killed when dropped. If the test run itself is killed, the provider ends with its stdin.
+/// A running provider; killed when dropped.
 pub struct Idp {
-    child: Child,
+    server: Server,
     ready: Ready,
-    errors: Capture,
 }
 
 #[derive(Deserialize)]
@@ -40,6 +38,7 @@ struct Door {
     issuer: String,
     token_url: String,
     resource_server: SocketAddr,
+    mtls_token_url: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -53,12 +52,23 @@ pub struct Stats {
     pub by_status: BTreeMap<u16, usize>,
     /// TCP connections to the provider, those of the controlling test included.
     pub connections: usize,
+    pub revocations: usize,
+    /// Requests for a metadata document.
+    pub discovery_requests: usize,
+    /// By what follows `/.well-known/`: `oauth-authorization-server`, `openid-configuration`.
+    pub discovery_by_path: BTreeMap<String, usize>,
     pub resource_requests: usize,
     pub resource_by_status: BTreeMap<u16, usize>,
+    /// What DPoP proofs at the resource server need, if they do.
+    pub resource_nonce: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct TokenRequest {
+    /// Which of the listeners it came to: `http`, `https` or `mtls`.
+    pub door: String,
+    /// The subject of the client's certificate, as in `C=SE,O=Edge,CN=edge-proxy`.
+    pub certificate: Option<String>,
     pub method: String,
     pub url: String,
     /// Names in lower case, repeated ones joined; see `raw_headers` for the lines as they were.
@@ -101,25 +111,14 @@ impl Idp {
     #[track_caller]
     pub fn start_with(ttl_seconds: u64, variables: &[(&str, &str)]) -> Self {
         assert!(Path::new(MODULES).is_dir(), "run `make test`, or `npm ci` in tests/idp: {MODULES} is missing");
-        let mut child = Command::new("node")
-            .arg(SERVER)
-            .env("IDP_STATE", STATE)
-            .env("IDP_TTL", ttl_seconds.to_string())
-            .envs(variables.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start `node`: {error}"));
-        let [output, errors] = [(); 2].map(|()| Capture::default());
-        output.follow(child.stdout.take().unwrap(), &Capture::default());
-        errors.follow(child.stderr.take().unwrap(), &Capture::default());
-        let line = output.wait(|line| line.starts_with('{')).unwrap_or_else(|| {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("the provider does not start:\n{}", errors.text())
-        });
-        Self { child, ready: serde_json::from_str(&line).unwrap(), errors }
+        let (server, ready) = Server::start(
+            Command::new("node")
+                .arg(SERVER)
+                .env("IDP_STATE", STATE)
+                .env("IDP_TTL", ttl_seconds.to_string())
+                .envs(variables.iter().copied()),
+        );
+        Self { server, ready }
     }
 
     /// One for all tests that neither count nor break anything. Its tokens live an hour.
@@ -159,6 +158,12 @@ impl Idp {
         &self.tls().token_url
     }
 
+    /// The token endpoint of the same issuer that ends a connection without a client certificate; the metadata of the TLS
+    /// issuer names it under `mtls_endpoint_aliases`.
+    pub fn mtls_token_url(&self) -> &str {
+        self.tls().mtls_token_url.as_ref().unwrap()
+    }
+
     pub fn tls_resource_server(&self) -> SocketAddr {
         self.tls().resource_server
     }
@@ -172,9 +177,15 @@ impl Idp {
         self.ready.certificates.as_ref().expect("started with `Idp::start_tls`").join(name)
     }
 
-    /// The PKCS#8 key of the client `pk-<alg>`; its key id is `pk-<alg>-1`. Algorithms: rs256, ps256, es256, es384, ed25519.
+    /// The PKCS#8 key of the client `pk-<alg>`; its key id is `pk-<alg>-1`. Algorithms: rs256, ps256, es256, es384, ed25519,
+    /// eddsa.
     pub fn private_key(&self, alg: &str) -> PathBuf {
         self.ready.state.join(format!("pk-{alg}.pkcs8.pem"))
+    }
+
+    /// The folder of these keys.
+    pub fn keys(&self) -> &Path {
+        &self.ready.state
     }
 
     #[track_caller]
@@ -186,6 +197,14 @@ impl Idp {
     #[track_caller]
     pub fn last(&self) -> Vec<TokenRequest> {
         serde_json::from_value(self.ask("last")).unwrap()
+    }
+
+    /// What a client of `clients.mjs` authenticates with.
+    #[track_caller]
+    pub fn client_secret(&self, id: &str) -> String {
+        let clients: Vec<(String, String, Option<String>)> = serde_json::from_value(self.ask("clients")).unwrap();
+        let secret = clients.into_iter().find_map(|(name, _, secret)| secret.filter(|_| name == id));
+        secret.unwrap_or_else(|| panic!("no client {id} with a secret"))
     }
 
     /// Answers all token requests this way from now on. The ways are in `faults.mjs`.
@@ -200,7 +219,7 @@ impl Idp {
         self.fault_with(json!({ "mode": mode, "count": count }));
     }
 
-    /// With everything a fault can have: mode, count, delay_ms, retry_after, to, size, step_ms.
+    /// With everything a fault can have: mode, count, delay_ms, retry_after, to, size, step_ms, seconds.
     #[track_caller]
     pub fn fault_with(&self, fault: Value) {
         self.order("fault", fault);
@@ -229,13 +248,34 @@ impl Idp {
         self.order("revoke-all", json!({}));
     }
 
+    /// Makes the metadata documents wrong: `mode` as in `discovery.mjs`, or as the faults that replace an answer; `count`
+    /// and `path`, the name of the only document that is wrong. `{}` ends it.
+    #[track_caller]
+    pub fn discovery(&self, fault: Value) {
+        self.order("discovery", fault);
+    }
+
+    /// The resource server answers with this `status`, whatever the token: the next `count` requests, or all until `{}`.
+    /// `www_authenticate` is its challenge, or a list of them.
+    #[track_caller]
+    pub fn resource_orders(&self, order: Value) {
+        self.order("resource", order);
+    }
+
+    /// From now on DPoP proofs at the resource server need this new nonce, as if started with `RS_DPOP_NONCE`.
+    #[track_caller]
+    pub fn resource_nonce(&self) -> String {
+        self.order("resource-nonce", json!({}));
+        self.stats().resource_nonce.unwrap()
+    }
+
     /// New signing keys; the old ones stay in the key set if told so.
     #[track_caller]
     pub fn rotate(&self, keep_old: bool) {
         self.order("rotate", json!({ "keep_old": keep_old }));
     }
 
-    /// Counters to zero, no fault, nothing remembered.
+    /// Counters to zero, no fault, no orders, nothing remembered.
     #[track_caller]
     pub fn reset(&self) {
         self.order("reset", json!({}));
@@ -243,29 +283,17 @@ impl Idp {
 
     #[track_caller]
     fn ask(&self, what: &str) -> Value {
-        let response = client::get(self.addr(), &format!("/__admin/{what}"));
-        assert_eq!(response.status, 200, "{}\n{}", response.text(), self.errors.text());
-        response.json()
+        self.server.ask(self.addr(), what)
     }
 
     #[track_caller]
     fn order(&self, what: &str, order: Value) {
-        let response = client::post(self.addr(), &format!("/__admin/{what}"), order.to_string());
-        assert_eq!(response.status, 200, "{}\n{}", response.text(), self.errors.text());
+        self.server.order(self.addr(), what, &order);
     }
 
-    /// Closes its stdin and waits for its end, which is what happens to it when a test run is killed.
+    /// See [`Server::abandon`].
     #[track_caller]
-    pub fn abandon(mut self) -> std::process::ExitStatus {
-        drop(self.child.stdin.take());
-        super::poll::some(super::poll::PATIENCE, "the end of the provider", || self.child.try_wait().unwrap())
-    }
-}
-
-impl Drop for Idp {
-    fn drop(&mut self) {
-        // Fails only for a process that has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub fn abandon(self) -> ExitStatus {
+        self.server.abandon()
     }
 }

@@ -1,15 +1,18 @@
 //! What the tests stand on: servers, clients and processes that start fast, choose their own ports and stop with their
 //! owner. Nothing here knows what porteur should do; that is said by the tests.
 
+pub mod authlib;
 pub mod capture;
 pub mod client;
 pub mod config;
 pub mod daemon;
+pub mod forward_proxy;
 pub mod gate;
 pub mod gateway;
 pub mod idp;
 pub mod listener;
 pub mod poll;
+pub mod ready;
 pub mod reply;
 pub mod scripted;
 pub mod upstream;
