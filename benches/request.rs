@@ -13,6 +13,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 use pingora::http::RequestHeader;
+use porteur::base::{Moment, Secret};
 use porteur::config::{self, Format, Options};
 use porteur::forward::ingress::{Ingress, ingress};
 use porteur::forward::{RequestView, egress};
@@ -20,13 +21,14 @@ use porteur::snapshot::Snapshot;
 use porteur::snapshot::addresses::AddressBook;
 use porteur::snapshot::target::TargetBuffer;
 use porteur::telemetry::metrics::Metrics;
+use porteur::token::dpop::DpopKey;
 use porteur::token::schedule::Life;
 use porteur::token::slot::Token;
 use porteur::token::table::TokenTable;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A configuration with `count` endpoints, as large gateways have.
 fn snapshot(count: usize) -> (Snapshot, TokenTable) {
@@ -44,7 +46,7 @@ fn snapshot(count: usize) -> (Snapshot, TokenTable) {
     let text = format!(r#"{{"version": 3, "output_encoding": "no-op", "endpoints": [{endpoints}]}}"#);
     let loaded = config::load_text("bench", Format::Json, text, &Options::default(), &HashMap::<String, String>::new());
     let model = loaded.model.unwrap_or_else(|| panic!("{}", loaded.report.render(false)));
-    let tokens = TokenTable::of(&model);
+    let tokens = TokenTable::of(&model).expect("no key is needed");
     let metrics = Metrics::new().expect("no name twice");
     let snapshot = Snapshot::compile(&model, &tokens, &mut AddressBook::default(), &metrics).expect("no conflict");
     (snapshot, tokens)
@@ -80,16 +82,28 @@ fn routing(criterion: &mut Criterion) {
 
 fn injection(criterion: &mut Criterion) {
     let (snapshot, tokens) = snapshot(1);
-    let now = Instant::now();
-    let life = Life::of(now, Duration::from_secs(3600), 0.0);
+    let now = Moment::now();
+    let unusable_at = now.instant.checked_add(Duration::from_secs(3600));
+    let life = Life { refresh_at: None, unusable_at, expires_at: unusable_at };
     let slot = tokens.slots().next().expect("a credential");
-    slot.publish(Token::new("Bearer", &"x".repeat(900), 1, life).expect("a header"));
+    let secret = Secret::new("x".repeat(900));
+    slot.publish(Token::new("Bearer", &secret, 1, life, now).expect("a header"));
     let token = snapshot.endpoints[0].token.as_ref().expect("a token");
     let mut request = RequestHeader::build(Method::GET, b"/", Some(16)).expect("a request");
     criterion.bench_function("token lookup and injection", |bencher| {
-        bencher.iter(|| egress::carry(black_box(token), now, &mut request).is_ok());
+        bencher.iter(|| egress::carry(black_box(token), 0, now.instant, &mut request).is_ok());
     });
 }
 
-criterion_group!(benches, routing, injection);
+/// What a request with a sender-constrained token pays on top: it is a signature.
+fn proof(criterion: &mut Criterion) {
+    let key = DpopKey::generate().expect("a key");
+    let nonce = key.nonce("https://api.test");
+    let now = Moment::now();
+    criterion.bench_function("DPoP proof", |bencher| {
+        bencher.iter(|| key.proof("GET", black_box("https://api.test/orders/42"), Some("hash"), &nonce, now.wall));
+    });
+}
+
+criterion_group!(benches, routing, injection, proof);
 criterion_main!(benches);

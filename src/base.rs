@@ -1,11 +1,17 @@
 //! What everything else stands on: small types that know nothing of configuration, Pingora or HTTP servers.
 
 pub mod backoff;
+pub mod certificate;
+pub mod clock;
 pub mod duration;
 pub mod failure;
+pub mod files;
+pub mod jws;
 pub mod random;
 pub mod secret;
 pub mod text;
 
+pub use certificate::ClientCertificate;
+pub use clock::{Clock, Moment};
 pub use failure::Failure;
 pub use secret::Secret;

@@ -7,6 +7,7 @@ mod demo;
 mod load;
 mod routes;
 mod run;
+mod token;
 mod version;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +29,8 @@ enum Command {
     Check(check::Check),
     /// Print the compiled table of routes.
     Routes(routes::Routes),
+    /// Fetch and show one credential's token.
+    Token(token::Token),
     /// Run a gateway, an authorization server and a protected API on this machine.
     Demo(demo::Demo),
     /// Print version, commit and build.
@@ -42,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.execute(),
         Command::Check(check) => check.execute(),
         Command::Routes(routes) => routes.execute(),
+        Command::Token(token) => token.execute(),
         Command::Demo(demo) => demo.execute(),
         Command::Version => version::execute(),
     }

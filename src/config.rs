@@ -6,7 +6,6 @@ pub mod code;
 mod conflicts;
 pub mod diagnostic;
 mod document;
-mod files;
 mod interpolate;
 pub mod keys;
 mod mask;
@@ -24,6 +23,7 @@ mod tests;
 pub use document::Format;
 pub use report::Report;
 
+use crate::base::files;
 use diagnostic::{Diagnostic, Diagnostics, Severity};
 use interpolate::Sources;
 use mask::Masked;
@@ -104,7 +104,14 @@ pub fn load_text(
 }
 
 fn load_from(name: &str, format: Format, text: &str, options: &Options, sources: &Sources<'_>) -> Loaded {
-    let mut cx = Context { diagnostics: Diagnostics::new(text), options, no_op: false, namespaces: HashSet::new() };
+    let mut cx = Context {
+        diagnostics: Diagnostics::new(text),
+        options,
+        no_op: false,
+        namespaces: HashSet::new(),
+        credentials: HashSet::new(),
+        folder: sources.folder,
+    };
     parse::check_options(&mut cx);
     let document = document::parse(text, format, &mut cx.diagnostics);
     let masked = Masked::new(text, document.as_ref());

@@ -7,6 +7,7 @@ pub mod built_in;
 pub mod egress;
 pub mod ingress;
 pub mod path;
+pub mod rejection;
 pub mod reply;
 pub mod response;
 

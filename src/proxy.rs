@@ -6,11 +6,14 @@ pub mod context;
 mod echo;
 mod errors;
 pub mod in_flight;
+mod replay;
 mod wire;
 
 use crate::base::Failure;
 use crate::config::model::OnMissing;
+use crate::forward::egress::Carried;
 use crate::forward::ingress::{Ingress, ingress};
+use crate::forward::rejection::Verdict;
 use crate::forward::reply::Reply;
 use crate::forward::{egress, response};
 use crate::snapshot::Snapshot;
@@ -64,8 +67,7 @@ impl ProxyHttp for Proxy {
             Ingress::Endpoint(plan, params) => {
                 let turn = plan.upstream.turn();
                 let must_wait = plan.token.as_ref().is_some_and(|token| !token.slot.is_usable(ctx.started));
-                ctx.route =
-                    Some(Route { plan, params, turn, attempts: 0, step: 0, next_step: 0, host: 0, address: None });
+                ctx.route = Some(Route::new(plan, params, turn));
                 // Boxed, and so out of the way: this future is allocated for each request, this branch is rare.
                 if must_wait { Box::pin(wait_for_token(session, ctx)).await } else { Ok(false) }
             }
@@ -93,13 +95,20 @@ impl ProxyHttp for Proxy {
         request: &mut RequestHeader,
         ctx: &mut Context,
     ) -> Result<()> {
-        let Some(route) = &ctx.route else { return Err(ctx.fail(Failure::Internal)) };
-        let Some(host) = route.plan.upstream.host(route.host) else { return Err(ctx.fail(Failure::Internal)) };
+        let now = ctx.now_for_token();
+        let Some(route) = &mut ctx.route else { return Err(ctx.fail(Failure::Internal)) };
+        let plan = &route.plan;
+        let Some(host) = plan.upstream.host(route.host) else { return Err(ctx.fail(Failure::Internal)) };
         let view = wire::view(session);
-        let written = egress::rewrite(&route.plan, &route.params, &host.authority, &view, request).and_then(|()| {
-            route.plan.token.as_ref().map_or(Ok(()), |token| egress::carry(token, ctx.now_for_token(), request))
+        let carried = egress::rewrite(plan, &route.params, &host.authority, &view, request).and_then(|()| {
+            plan.token.as_ref().map_or(Ok(Carried::Nothing), |token| egress::carry(token, route.host, now, request))
         });
-        written.map_err(|failure| ctx.fail(failure))
+        match carried {
+            Ok(Carried::Token(generation)) => route.generation = generation,
+            Ok(Carried::Nothing) => route.generation = 0,
+            Err(failure) => return Err(ctx.fail(failure)),
+        }
+        Ok(())
     }
 
     fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, ctx: &mut Context, mut error: Box<Error>) -> Box<Error> {
@@ -120,6 +129,11 @@ impl ProxyHttp for Proxy {
         ctx: &mut Context,
         client_reused: bool,
     ) -> Box<Error> {
+        if replay::is_pending(ctx) {
+            // Decided when the answer came; nothing has gone downstream since.
+            error.set_retry(true);
+            return error;
+        }
         let method = ctx.route.as_ref().and_then(|route| route.plan.method.as_ref());
         let repeatable = method.unwrap_or(&session.req_header().method).is_idempotent()
             && wire::answered(session).is_none()
@@ -136,15 +150,20 @@ impl ProxyHttp for Proxy {
 
     async fn upstream_response_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> Result<()> {
         // A `100 Continue` comes this way, too, and is not the answer.
-        if !response.status.is_informational() {
-            ctx.upstream_took = Some(ctx.started.elapsed());
+        if response.status.is_informational() {
+            return Ok(());
         }
-        Ok(())
+        ctx.upstream_took = Some(ctx.started.elapsed());
+        match replay::verdict(ctx, response) {
+            Verdict::Accepted => Ok(()),
+            // Boxed for the same reason as waiting for a token is.
+            verdict => Box::pin(replay::again(session, ctx, verdict)).await,
+        }
     }
 
     async fn response_filter(
@@ -244,15 +263,17 @@ async fn answer(session: &mut Session, ctx: &mut Context, ingress: Ingress) -> R
 /// is the upstream's.
 async fn wait_for_token(session: &mut Session, ctx: &mut Context) -> Result<bool> {
     let Some(token) = ctx.route.as_ref().and_then(|route| route.plan.token.as_ref()) else { return Ok(false) };
+    let is_first = !token.slot.has_started();
     let waited = token.slot.started_within(token.first_token_wait).await;
     let now = Instant::now();
+    if is_first {
+        token.metrics.waited(now.saturating_duration_since(ctx.started));
+    }
     if (waited && token.slot.is_usable(now)) || token.on_missing == OnMissing::Pass {
         ctx.ready = now;
         return Ok(false);
     }
-    let status = Some(token.reject_status);
     ctx.failure = Some(Failure::TokenUnavailable);
-    let reply = Reply::failure(Failure::TokenUnavailable, status, ctx.snapshot.return_error_msg);
-    wire::write(session, reply).await?;
+    wire::write(session, ctx.failure_reply(Failure::TokenUnavailable)).await?;
     Ok(true)
 }

@@ -10,6 +10,7 @@ mod drain;
 pub mod listen;
 mod resolver;
 
+use crate::base::jws::KeyError;
 use crate::config::model::Model;
 use crate::proxy::Proxy;
 use crate::proxy::in_flight::InFlight;
@@ -61,6 +62,9 @@ pub enum StartError {
     /// The configuration could not be compiled.
     #[error("{0}")]
     Compile(#[from] CompileError),
+    /// There is no randomness for a key.
+    #[error("{0}")]
+    Key(#[from] KeyError),
     /// The metrics could not be registered.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -74,6 +78,7 @@ pub struct Gateway {
     pub admin_address: Option<SocketAddr>,
     server: Server,
     drain: Drain,
+    keeper: Arc<Keeper>,
     /// The stop signal of services that run to the end. Pingora would take a closed channel for a signal, so it is kept.
     never: watch::Sender<bool>,
 }
@@ -85,7 +90,7 @@ impl Gateway {
     /// If an address is taken or the configuration cannot be compiled; then nothing has been started.
     pub fn bind(model: &Model, settings: &Settings) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
-        let tokens = Arc::new(TokenTable::of(model));
+        let tokens = Arc::new(TokenTable::of(model)?);
         let mut addresses = AddressBook::default();
         let snapshot = Snapshot::compile(model, &tokens, &mut addresses, &metrics)?;
         let public = Listening::new(listen::public(model.listen_ip, model.port)?)?;
@@ -108,7 +113,8 @@ impl Gateway {
         let (address, admin_address) = (public.address, admin.as_ref().map(|admin| admin.address));
 
         let mut server = Server::new_with_opt_and_conf(None, conf(settings.threads));
-        server.add_service(background_service("tokens", Tokens { keeper: Keeper::new(&tokens, &metrics.tokens) }));
+        let keeper = Arc::new(Keeper::new(&tokens, &metrics.tokens));
+        server.add_service(background_service("tokens", Tokens { keeper: keeper.clone() }));
         let resolving = Resolving { resolver: Resolver::new(&addresses) };
         let resolving = server.add_service(background_service("resolver", resolving));
         let proxy = Service::new("proxy".to_owned(), http_proxy(&server.configuration, proxy));
@@ -117,7 +123,7 @@ impl Gateway {
         server.add_service(proxy).add_dependency(&resolving);
 
         let drain = Drain { in_flight, stopping, closed, longest: model.max_shutdown_wait_time };
-        let mut gateway = Self { address, admin_address, server, drain, never: watch::Sender::new(false) };
+        let mut gateway = Self { address, admin_address, server, drain, keeper, never: watch::Sender::new(false) };
         if let Some(admin) = admin {
             // It answers to the end of a drain: that is when probes and operators look.
             gateway.also_serve("admin", HttpServer::new_app(admin_app), admin);
@@ -133,11 +139,13 @@ impl Gateway {
         self.server.add_service(service);
     }
 
-    /// Runs until `stop` asks for the end and requests under way have their answers. `started` is called once signals
+    /// Runs until `stop` asks for the end and requests under way have their answers, then gives back the tokens of those
+    /// credentials that say so. `started` is called once signals
     /// are heard and the listeners are open.
     pub fn run(self, stop: impl Stop + 'static, started: impl FnOnce() + Send + 'static) {
         let watch = self.drain.watch(stop, started);
         self.server.run(RunArgs { shutdown_signal: Box::new(watch) });
+        self.keeper.revoke();
     }
 }
 

@@ -5,6 +5,7 @@
 //! reached through atomic pointers. Deciding what to do with a request is `forward`'s work.
 
 pub mod addresses;
+pub mod bound_certificate;
 pub mod endpoint;
 pub mod headers;
 pub mod router;

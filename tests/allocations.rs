@@ -6,6 +6,7 @@
 
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 use pingora::http::RequestHeader;
+use porteur::base::{Moment, Secret};
 use porteur::config::{self, Format, Options};
 use porteur::forward::ingress::{Ingress, ingress};
 use porteur::forward::{RequestView, egress};
@@ -19,7 +20,6 @@ use porteur::token::table::TokenTable;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
 
 /// Counts what the current thread allocates.
 struct Counting;
@@ -63,7 +63,7 @@ fn snapshot() -> (Snapshot, TokenTable) {
                 "client_id": "c", "client_secret": "s", "token_url": "https://login.example.test/token" } } }] }] }"#;
     let loaded = config::load_text("test", Format::Json, text, &Options::default(), &HashMap::<String, String>::new());
     let model = loaded.model.unwrap_or_else(|| panic!("{}", loaded.report.render(false)));
-    let tokens = TokenTable::of(&model);
+    let tokens = TokenTable::of(&model).unwrap();
     let metrics = Metrics::new().unwrap();
     (Snapshot::compile(&model, &tokens, &mut AddressBook::default(), &metrics).unwrap(), tokens)
 }
@@ -76,14 +76,14 @@ fn the_counter_counts() {
 #[test]
 fn token_lookup_and_injection_allocate_nothing() {
     let (snapshot, tokens) = snapshot();
-    let now = Instant::now();
-    let life = Life::of(now, Duration::from_secs(60), 0.0);
-    tokens.slots().next().unwrap().publish(Token::new("Bearer", &"x".repeat(900), 1, life).unwrap());
+    let now = Moment::now();
+    let secret = Secret::new("x".repeat(900));
+    tokens.slots().next().unwrap().publish(Token::new("Bearer", &secret, 1, Life::ENDLESS, now).unwrap());
     let token = snapshot.endpoints[0].token.as_ref().unwrap();
     let mut request = RequestHeader::build(Method::GET, b"/", Some(16)).unwrap();
     // arc-swap sets something up for a thread when it loads for the first time.
-    assert!(token.slot.is_usable(now));
-    let (count, carried) = allocations(|| egress::carry(token, now, &mut request));
+    assert!(token.slot.is_usable(now.instant));
+    let (count, carried) = allocations(|| egress::carry(token, 0, now.instant, &mut request));
     carried.unwrap();
     assert_eq!(request.headers[header::AUTHORIZATION].len(), "Bearer ".len() + 900);
     assert_eq!(count, 0);

@@ -1,14 +1,19 @@
 //! Reading a file that somebody named: a regular one, of a bounded size. Devices never end, and pipes may never begin.
 
+use crate::base::Secret;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Larger than any secret, key or certificate chain, in bytes.
+pub const LARGEST_SECRET: u64 = 1024 * 1024;
 
 /// Reads a whole file of at most `max` bytes.
 ///
 /// # Errors
 /// In words that go behind "cannot be read: ".
-pub(super) fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
+pub fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
     // Before it is opened: opening a pipe waits for its other end.
     let metadata = std::fs::metadata(path).map_err(|error| reason(&error))?;
     if metadata.is_dir() {
@@ -24,6 +29,22 @@ pub(super) fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
         return Err(format!("it is larger than {} MiB", max / 1024 / 1024));
     }
     Ok(bytes)
+}
+
+/// The text of a file that holds a secret: one line end, which editors and `echo` add, is not part of it.
+///
+/// # Errors
+/// In words that go behind "cannot be read: ".
+pub fn read_secret(path: &Path) -> Result<Secret, String> {
+    let bytes = Zeroizing::new(read(path, LARGEST_SECRET)?);
+    let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+    Ok(Secret::new(without_line_end(text)))
+}
+
+/// A text without its last line end.
+#[must_use]
+pub fn without_line_end(text: &str) -> &str {
+    text.strip_suffix("\r\n").or_else(|| text.strip_suffix('\n')).unwrap_or(text)
 }
 
 /// An input/output error in words, without the operating system's number.

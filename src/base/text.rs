@@ -3,6 +3,9 @@
 use std::fmt::{self, Write};
 use std::net::Ipv4Addr;
 
+/// What porteur calls itself where HTTP has a place for it.
+pub const USER_AGENT: &str = concat!("porteur/", env!("CARGO_PKG_VERSION"));
+
 /// Writes `192.0.2.7`.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! `porteur check`: is this configuration right?
 
 use crate::cli::load::Configuration;
-use crate::cli::{FAILED, failed, print};
+use crate::cli::{FAILED, failed, print, token};
 use crate::config::Options;
 use crate::config::model::Model;
 use crate::snapshot::Snapshot;
@@ -19,6 +19,9 @@ pub(super) struct Check {
     /// Treat warnings as errors.
     #[arg(long, value_name = "WHAT")]
     deny: Option<Deny>,
+    /// Also fetch one token for each credential, and print what came of it.
+    #[arg(long)]
+    tokens: bool,
     /// How to print what is wrong.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
@@ -50,22 +53,32 @@ impl Check {
             Format::Text => print::error(problems.trim_end()),
         }
         let Some(model) = loaded.model else { return ExitCode::from(FAILED) };
-        let credentials = match compile(&model) {
-            Ok(credentials) => credentials,
+        let tokens = match compile(&model) {
+            Ok(tokens) => tokens,
             Err(error) => return failed(error),
         };
         if self.format == Format::Text {
             let file = self.configuration.config.display();
-            print::line(format_args!("{file}: fine, {} endpoints, {credentials} credentials", model.endpoints.len()));
+            let (endpoints, credentials) = (model.endpoints.len(), tokens.entries().count());
+            print::line(format_args!("{file}: fine, {endpoints} endpoints, {credentials} credentials"));
         }
-        ExitCode::SUCCESS
+        if !self.tokens {
+            return ExitCode::SUCCESS;
+        }
+        let (lines, code) = token::try_all(&tokens);
+        // Beside JSON on standard output, words go where people look.
+        match self.format {
+            Format::Json => lines.iter().for_each(print::error),
+            Format::Text => lines.iter().for_each(print::line),
+        }
+        code
     }
 }
 
 /// Compiles as `run` does, without starting anything.
-fn compile(model: &Model) -> Result<usize, String> {
+fn compile(model: &Model) -> Result<TokenTable, String> {
     let metrics = Metrics::new().map_err(|error| error.to_string())?;
-    let tokens = TokenTable::of(model);
+    let tokens = TokenTable::of(model).map_err(|error| error.to_string())?;
     Snapshot::compile(model, &tokens, &mut AddressBook::default(), &metrics).map_err(|error| error.to_string())?;
-    Ok(tokens.entries().count())
+    Ok(tokens)
 }

@@ -2,7 +2,7 @@
 
 use crate::base::duration;
 use crate::cli::load::Configuration;
-use crate::cli::print;
+use crate::cli::{failed, print};
 use crate::config::Options;
 use crate::config::model::{Endpoint, Host, Methods};
 use crate::token::table::TokenTable;
@@ -23,7 +23,10 @@ impl Routes {
             Ok(model) => model,
             Err(code) => return code,
         };
-        let tokens = TokenTable::of(&model);
+        let tokens = match TokenTable::of(&model) {
+            Ok(tokens) => tokens,
+            Err(error) => return failed(error),
+        };
         let mut rows = vec![TITLES.map(str::to_owned)];
         rows.extend(model.endpoints.iter().map(|endpoint| row(endpoint, &tokens)));
         table(&rows).iter().for_each(print::line);

@@ -40,6 +40,9 @@ codes! {
     TOKEN_URL = "E025": "the `token_url` is not safe or not valid";
     DURATION = "E026": "a duration is not valid";
     ENDPOINT_PARAMS = "E027": "`endpoint_params` contradict the rest of the credential";
+    FILE = "E028": "a file that a key names cannot be read, or does not hold what it should";
+    CONTRADICTION = "E029": "keys of a credential contradict each other";
+    CREDENTIAL = "E030": "there is no credential of this name";
 
     IGNORED_KEY = "W001": "an unknown key has no effect";
     NO_EFFECT = "W002": "a known key has no effect";
@@ -52,6 +55,8 @@ codes! {
     BLANKS = "W009": "a client id or secret begins or ends with blanks";
     SWITCHED_OFF = "W010": "authentication or protection is switched off";
     UNUSED_OPTION = "W011": "a command line option has nothing to apply to";
+    READABLE_SECRET = "W012": "a file with a secret can be read by everybody";
+    UNUSED_CREDENTIAL = "W013": "no backend uses a named credential";
 }
 
 #[cfg(test)]

@@ -6,12 +6,9 @@ use super::Environment;
 use super::code;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::document::{Node, Origin, Value};
-use super::files;
 use super::show::{self, Show};
+use crate::base::files;
 use std::path::Path;
-
-/// Larger than any secret or certificate, small enough to read at start.
-const MAX_FILE: u64 = 1024 * 1024;
 
 /// Where `${…}` gets its values from.
 pub(super) struct Sources<'a> {
@@ -115,15 +112,8 @@ fn from_file(path: &str, folder: &Path) -> Result<String, Problem> {
     }
     let help = "the path is relative to the folder of the configuration file unless it begins with `/`";
     let fail = |why: &str| (format!("the file `{path}` cannot be read: {why}"), help.to_owned());
-    let bytes = files::read(&folder.join(path), MAX_FILE).map_err(|why| fail(&why))?;
-    let mut content = String::from_utf8(bytes).map_err(|_| fail("it is not UTF-8"))?;
-    if content.ends_with('\n') {
-        content.pop();
-        if content.ends_with('\r') {
-            content.pop();
-        }
-    }
-    Ok(content)
+    let secret = files::read_secret(&folder.join(path)).map_err(|why| fail(&why))?;
+    Ok(secret.expose().to_owned())
 }
 
 #[cfg(test)]

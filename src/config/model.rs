@@ -3,13 +3,16 @@
 //! Nothing here is optional that has a default, and a value of these types proves that its check was made. It is still
 //! plain data: compiling it into what requests use is the Snapshot's work.
 
-use crate::base::Secret;
-use http::{HeaderName, Method, StatusCode};
-use std::collections::BTreeMap;
+mod credential;
+
+pub use credential::{
+    Assertion, BasicEncoding, ClientAuth, Credential, OnMissing, ProxyUrl, Replay, RequestFormat, Revocation,
+    SecretMethod, SecretSource, TlsVersion, TokenEndpoint, TokenPolicy, Transport,
+};
+
+use http::{HeaderName, Method};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
-use url::Url;
 
 /// A whole configuration file.
 #[derive(Debug, Clone)]
@@ -186,69 +189,4 @@ pub enum Piece {
     Literal(String),
     /// `{name}`: the index into [`EndpointPath::params`].
     Param(usize),
-}
-
-/// How one backend uses a credential's token: nothing in here shapes the token itself.
-#[derive(Debug, Clone)]
-pub struct TokenPolicy {
-    /// Whose token.
-    pub credential: Arc<Credential>,
-    /// `header`, `Authorization` unless set.
-    pub header: HeaderName,
-    /// `on_missing`.
-    pub on_missing: OnMissing,
-    /// `reject_status`, 503 unless set; 400 to 599.
-    pub reject_status: StatusCode,
-    /// `first_token_wait`, 5 s unless set: how long a request may wait for the very first token.
-    pub first_token_wait: Duration,
-    /// `required`, true unless set: readiness waits for this credential.
-    pub required: bool,
-}
-
-/// What happens to a request when there is no token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnMissing {
-    /// Answer `reject_status`.
-    Reject,
-    /// Send it without a token.
-    Pass,
-}
-
-/// Everything that shapes a token or its life. Two backends whose credentials are equal share one token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Credential {
-    /// `client_id`.
-    pub client_id: String,
-    /// `client_secret`; empty only with [`ClientAuth::None`] or when `endpoint_params` holds it.
-    pub client_secret: Secret,
-    /// `token_url`.
-    pub token_url: Url,
-    /// `scopes`, split at commas and blanks, in order.
-    pub scopes: Vec<String>,
-    /// `endpoint_params`, sorted by key as KrakenD sends them. A value may be a secret (the Auth0 form).
-    pub endpoint_params: BTreeMap<String, Vec<Secret>>,
-    /// `client_auth`.
-    pub client_auth: ClientAuth,
-    /// `timeout`, 10 s unless set: one whole token request.
-    pub timeout: Duration,
-    /// `default_ttl`, 300 s unless set: the lifetime when the answer has none; `None` is `"never"`.
-    pub default_ttl: Option<Duration>,
-    /// `scheme`: goes before the token; `None`: `Bearer`, as the answer's `token_type` says.
-    /// It is part of the identity because the header value is prepared once, where the token is published.
-    pub scheme: Option<String>,
-}
-
-/// How the client proves who it is at the token endpoint (RFC 6749 §2.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// `auto`: Basic first, the body once if the server did not accept it; what worked is remembered.
-    Auto,
-    /// `client_secret_basic`.
-    Basic,
-    /// `client_secret_post`.
-    Post,
-    /// `endpoint_params` already holds `client_id` and `client_secret` (the Auth0 form): only the body, nothing added.
-    InParams,
-    /// `none`: `client_id` in the body, no secret.
-    None,
 }

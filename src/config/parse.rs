@@ -3,10 +3,8 @@
 
 mod admin;
 mod backend;
-mod client_auth;
-mod client_credentials;
+mod credential;
 mod endpoint;
-mod endpoint_params;
 mod host;
 mod lists;
 mod method;

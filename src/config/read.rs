@@ -12,6 +12,7 @@ use super::document::{Member, Node, Origin, Value};
 use super::show;
 use crate::base::duration;
 use std::collections::HashSet;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -25,6 +26,10 @@ pub(super) struct Context<'a> {
     pub no_op: bool,
     /// The short name of every namespace that is written anywhere.
     pub namespaces: HashSet<String>,
+    /// The name of every named credential that a backend uses.
+    pub credentials: HashSet<String>,
+    /// Where relative paths start: the folder of the configuration file.
+    pub folder: &'a Path,
 }
 
 impl Context<'_> {

@@ -25,6 +25,8 @@ enum Place {
     Keys(Level),
     /// `extra_config`.
     Namespaces,
+    /// Credentials by their names.
+    Credentials,
     /// Parameters of a token request: every key counts, as it is spelled.
     Parameters,
     /// The value of a known key.
@@ -67,10 +69,12 @@ fn below(place: Place, key: &str) -> (Place, bool) {
         Place::Namespaces => {
             let row = keys::namespace(keys::modern_name(key).unwrap_or(key));
             match row.filter(|row| row.support == Support::Supported) {
+                Some(row) if row.name == "auth/credentials" => (Place::Credentials, true),
                 Some(row) => (Place::Keys(Level::Namespace(row.name)), true),
                 None => (Place::Foreign, false),
             }
         }
+        Place::Credentials => (Place::Keys(Level::Namespace("auth/client-credentials")), true),
         Place::Parameters => (Place::Value(Show::Never), true),
         Place::Value(_) | Place::Foreign => (Place::Foreign, true),
     }
@@ -81,7 +85,10 @@ fn of_key(level: Level, key: &Key) -> Place {
         (Level::Root, "endpoints") => Place::Keys(Level::Endpoint),
         (Level::Endpoint, "backend") => Place::Keys(Level::Backend),
         (_, "extra_config") => Place::Namespaces,
-        (_, "endpoint_params") => Place::Parameters,
+        (_, "endpoint_params" | "request_headers") => Place::Parameters,
+        (Level::Namespace("auth/client-credentials"), "tls") => {
+            Place::Keys(Level::Namespace("auth/client-credentials.tls"))
+        }
         _ => Place::Value(show::of_key(key)),
     }
 }
@@ -94,7 +101,7 @@ fn shown_length(member: &Member, place: Place, after_nothing: bool) -> usize {
     }
     let known = match place {
         Place::Keys(level) => suggest::closest(key, level.keys().iter().map(|key| key.name)).is_some(),
-        Place::Namespaces => true,
+        Place::Namespaces | Place::Credentials => true,
         Place::Parameters => false,
         Place::Value(_) | Place::Foreign => return 0,
     };

@@ -7,8 +7,9 @@ use crate::base::Failure;
 use crate::base::text::write_ipv4;
 use crate::config::model::{AllowList, OnMissing};
 use crate::forward::RequestView;
-use crate::snapshot::endpoint::{EndpointPlan, TokenUse};
+use crate::snapshot::endpoint::{DpopUse, EndpointPlan, TokenUse};
 use crate::snapshot::target::{Params, TargetBuffer};
+use crate::telemetry::metrics::MissingAction;
 use bytes::Bytes;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
@@ -16,12 +17,12 @@ use pingora::http::RequestHeader;
 use smallvec::SmallVec;
 use std::fmt::Write;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 const FORWARDED_FOR: &str = "X-Forwarded-For";
 const FORWARDED_HOST: &str = "X-Forwarded-Host";
 const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("porteur/", env!("CARGO_PKG_VERSION")));
+const USER_AGENT: HeaderValue = HeaderValue::from_static(crate::base::text::USER_AGENT);
 
 /// Turns the client's request head into the upstream's, all but the token.
 ///
@@ -76,6 +77,9 @@ fn reduce(plan: &EndpointPlan, request: &mut RequestHeader) {
     if let Some(token) = &plan.token {
         // Also when there is no token to put in its place: a client must never be able to bring its own.
         request.remove_header(&header::AUTHORIZATION);
+        if token.dpop.is_some() {
+            request.remove_header("DPoP");
+        }
         if token.header != header::AUTHORIZATION {
             remove_spellings(&token.header, request);
         }
@@ -177,14 +181,47 @@ fn address_value(address: IpAddr) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&text.0).ok()
 }
 
-/// Puts the current token into an upstream request. Lookup and insertion allocate nothing of ours.
+/// What a request carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
+    /// The token of this generation.
+    Token(u64),
+    /// Nothing, because there is nothing and the backend goes without.
+    Nothing,
+}
+
+/// Puts the current token into an upstream request to the backend's host at `host`. Lookup and insertion allocate nothing of
+/// ours, unless the token needs a proof.
 ///
 /// # Errors
 /// [`Failure::TokenUnavailable`] if there is none that may be used at `now` and the backend does not go without.
-pub fn carry(token: &TokenUse, now: Instant, request: &mut RequestHeader) -> Result<(), Failure> {
-    match (token.slot.header(now), token.on_missing) {
-        (Some(value), _) => request.insert_header(token.header_on_wire.clone(), value).map_err(|_| Failure::Internal),
-        (None, OnMissing::Pass) => Ok(()),
+pub fn carry(token: &TokenUse, host: usize, now: Instant, request: &mut RequestHeader) -> Result<Carried, Failure> {
+    let current = token.slot.current();
+    match (current.as_ref().filter(|current| current.life.is_usable(now)), token.on_missing) {
+        (Some(current), _) => {
+            if let Some(dpop) = &token.dpop {
+                let proof = prove(dpop, host, current.hash.as_deref(), request).ok_or(Failure::Internal)?;
+                request.insert_header("DPoP", proof).map_err(|_| Failure::Internal)?;
+            }
+            let (name, value) = (token.header_on_wire.clone(), current.value.clone());
+            request.insert_header(name, value).map_err(|_| Failure::Internal)?;
+            Ok(Carried::Token(current.generation))
+        }
+        (None, OnMissing::Pass) => {
+            token.metrics.missing(MissingAction::Pass);
+            Ok(Carried::Nothing)
+        }
         (None, OnMissing::Reject) => Err(Failure::TokenUnavailable),
     }
+}
+
+/// A proof for one request, which is no secret but goes nowhere else: it is for this method and target only.
+fn prove(dpop: &DpopUse, host: usize, hash: Option<&str>, request: &RequestHeader) -> Option<HeaderValue> {
+    let origin = dpop.origins.get(host)?;
+    // RFC 9449 §4.2: without the query.
+    let htu = format!("{}{}", origin.base, request.uri.path());
+    let proof = dpop.key.proof(request.method.as_str(), &htu, hash, &origin.nonce, SystemTime::now())?;
+    let mut value = HeaderValue::from_str(proof.expose()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 use smallvec::SmallVec;
+use std::time::Duration;
 
-/// What clients are told to wait when a token or an upstream is missing, in seconds. The token engine's own retries are
-/// about as far apart at the beginning of an outage.
+/// What clients are told to wait when no upstream has an address, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -64,8 +64,15 @@ impl Reply {
             reply.body = Bytes::from_static(failure.message().as_bytes());
         }
         match failure {
-            Failure::TokenUnavailable | Failure::NoHost => reply.with(header::RETRY_AFTER, RETRY_AFTER),
+            Failure::NoHost => reply.with(header::RETRY_AFTER, RETRY_AFTER),
             _ => reply,
         }
+    }
+
+    /// The answer for want of a token: try again when there has been another attempt to get one.
+    #[must_use]
+    pub fn no_token(status: StatusCode, retry_after: Duration, with_message: bool) -> Self {
+        Self::failure(Failure::TokenUnavailable, Some(status), with_message)
+            .with(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()))
     }
 }

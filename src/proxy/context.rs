@@ -6,7 +6,7 @@ use crate::proxy::in_flight::Guard;
 use crate::snapshot::Snapshot;
 use crate::snapshot::endpoint::EndpointPlan;
 use crate::snapshot::target::Params;
-use crate::telemetry::metrics::EndpointMetrics;
+use crate::telemetry::metrics::{EndpointMetrics, MissingAction};
 use pingora::{Error, ErrorType};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -52,6 +52,40 @@ pub struct Route {
     pub host: usize,
     /// The address of the last attempt.
     pub address: Option<SocketAddr>,
+    /// The generation of the token that the last attempt carried; 0: none.
+    pub generation: u64,
+    /// What the upstream's answers have led to.
+    pub replays: Replays,
+}
+
+/// Repetitions of a request, each made once at the most.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Replays {
+    /// Because its token was rejected.
+    pub token: bool,
+    /// Because its proof lacked the upstream's nonce.
+    pub nonce: bool,
+    /// One is about to be made.
+    pub pending: bool,
+}
+
+impl Route {
+    /// An endpoint that a request has just been matched with.
+    #[must_use]
+    pub fn new(plan: Arc<EndpointPlan>, params: Params, turn: usize) -> Self {
+        Self {
+            plan,
+            params,
+            turn,
+            attempts: 0,
+            step: 0,
+            next_step: 0,
+            host: 0,
+            address: None,
+            generation: 0,
+            replays: Replays::default(),
+        }
+    }
 }
 
 impl Context {
@@ -107,8 +141,14 @@ impl Context {
     #[must_use]
     pub fn failure_reply(&self, failure: Failure) -> Reply {
         let token = self.route.as_ref().and_then(|route| route.plan.token.as_ref());
-        let status = token.filter(|_| failure == Failure::TokenUnavailable).map(|token| token.reject_status);
-        Reply::failure(failure, status, self.snapshot.return_error_msg)
+        match token.filter(|_| failure == Failure::TokenUnavailable) {
+            None => Reply::failure(failure, None, self.snapshot.return_error_msg),
+            Some(token) => {
+                token.metrics.missing(MissingAction::Reject);
+                let retry_after = token.slot.retry_after(Instant::now());
+                Reply::no_token(token.reject_status, retry_after, self.snapshot.return_error_msg)
+            }
+        }
     }
 
     /// Where this request is counted.

@@ -1,22 +1,25 @@
-//! The admin listener: `/livez`, `/readyz`, `/metrics`. It shows states and names, never a token or a secret.
+//! The admin listener: `/livez`, `/readyz`, `/metrics`, `/tokens`. It shows states and names, never a token or a secret.
+
+mod tokens;
 
 use crate::proxy::in_flight::InFlight;
 use crate::telemetry::lines::Lines;
 use crate::telemetry::metrics::Metrics;
 use crate::token::table::TokenTable;
 use async_trait::async_trait;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use pingora_core::apps::http_app::ServeHttp;
 use pingora_core::protocols::http::ServerSession;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Instant;
+use tokens::Order;
 
 /// The admin application.
 pub(super) struct Admin {
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
-    /// What `/readyz` waits for.
+    /// What `/readyz` waits for and `/tokens` is about.
     pub tokens: Arc<TokenTable>,
     /// Whether the process drains.
     pub in_flight: InFlight,
@@ -24,32 +27,78 @@ pub(super) struct Admin {
     pub lines: Lines,
 }
 
+/// What a path is for.
+enum Target {
+    Live,
+    Ready,
+    Metrics,
+    Tokens,
+    Order(Order),
+    Nothing,
+}
+
+impl Target {
+    fn of(path: &str) -> Self {
+        match path {
+            "/livez" => Self::Live,
+            "/readyz" => Self::Ready,
+            "/metrics" => Self::Metrics,
+            "/tokens" => Self::Tokens,
+            _ => Order::of(path).map_or(Self::Nothing, Self::Order),
+        }
+    }
+
+    const fn methods(&self) -> &'static str {
+        match self {
+            Self::Order(_) => "POST",
+            _ => "GET, HEAD",
+        }
+    }
+
+    fn allows(&self, method: &Method) -> bool {
+        self.methods().split(", ").any(|allowed| allowed == method.as_str())
+    }
+}
+
 #[async_trait]
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         let request = session.req_header();
-        if !matches!(request.method, Method::GET | Method::HEAD) {
-            let mut answer = answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", Vec::new());
-            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return answer;
+        let target = Target::of(request.uri.path());
+        if !target.allows(&request.method) {
+            let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, b"405 method not allowed");
+            refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static(target.methods()));
+            return refusal;
         }
-        let answer = self.answer(request.uri.path());
+        if is_from_a_page(&request.headers) {
+            return text(StatusCode::FORBIDDEN, b"403 not for web pages");
+        }
+        let answer = self.answer(target);
         if request.method == Method::HEAD { answer.map(|_| Vec::new()) } else { answer }
     }
 }
 
+/// A page in the browser of somebody on this machine can send requests here, and even read the answers if its name was made
+/// to point here (DNS rebinding); browsers say so.
+fn is_from_a_page(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN)
+        || headers.get("sec-fetch-site").is_some_and(|site| site != "none" && site != "same-origin")
+}
+
 impl Admin {
-    fn answer(&self, path: &str) -> Response<Vec<u8>> {
-        match path {
-            "/livez" => answer(StatusCode::OK, "text/plain; charset=utf-8", b"ok\n".to_vec()),
-            "/readyz" => self.readiness(),
-            "/metrics" => {
+    fn answer(&self, target: Target) -> Response<Vec<u8>> {
+        match target {
+            Target::Live => text(StatusCode::OK, b"ok\n"),
+            Target::Ready => self.readiness(),
+            Target::Metrics => {
                 let now = Instant::now();
                 let readings = self.tokens.slots().map(|slot| slot.reading(now));
                 let text = self.metrics.render(readings, self.lines.dropped());
                 answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
             }
-            _ => answer(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", b"404 page not found".to_vec()),
+            Target::Tokens => json_answer(StatusCode::OK, &tokens::list(&self.tokens)),
+            Target::Order(order) => order.carry_out(&self.tokens),
+            Target::Nothing => text(StatusCode::NOT_FOUND, b"404 page not found"),
         }
     }
 
@@ -61,9 +110,16 @@ impl Admin {
         let draining = self.in_flight.is_draining();
         let ready = missing.is_empty() && !draining;
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        let body = json!({"ready": ready, "draining": draining, "credentials_without_token": missing});
-        answer(status, "application/json; charset=utf-8", body.to_string().into_bytes())
+        json_answer(status, &json!({"ready": ready, "draining": draining, "credentials_without_token": missing}))
     }
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Response<Vec<u8>> {
+    answer(status, "application/json; charset=utf-8", body.to_string().into_bytes())
+}
+
+fn text(status: StatusCode, body: &[u8]) -> Response<Vec<u8>> {
+    answer(status, "text/plain; charset=utf-8", body.to_vec())
 }
 
 fn answer(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {

@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::services::ServiceReadyNotifier;
 use pingora_core::services::background::BackgroundService;
+use std::sync::Arc;
 
 /// Keeps tokens fresh. Nothing waits for it to be ready: requests wait for their own first token, and `/readyz` tells.
 pub(super) struct Tokens {
     /// The work.
-    pub keeper: Keeper,
+    pub keeper: Arc<Keeper>,
 }
 
 #[async_trait]

@@ -1,12 +1,13 @@
 //! One endpoint, compiled: what a request that matched it needs from here on.
 
-use crate::config::model::{AllowList, Endpoint, OnMissing, TokenPolicy};
+use crate::config::model::{AllowList, Endpoint, Host, OnMissing, Replay, TokenPolicy};
 use crate::snapshot::CompileError;
 use crate::snapshot::addresses::AddressBook;
 use crate::snapshot::headers;
 use crate::snapshot::target::TargetPlan;
 use crate::snapshot::upstream::Upstream;
-use crate::telemetry::metrics::{EndpointMetrics, Metrics};
+use crate::telemetry::metrics::{EndpointMetrics, Metrics, RequestTokenMetrics};
+use crate::token::dpop::{DpopKey, Nonce};
 use crate::token::slot::TokenSlot;
 use crate::token::table::TokenTable;
 use bytes::Bytes;
@@ -50,6 +51,34 @@ pub struct TokenUse {
     pub reject_status: StatusCode,
     /// How long to wait for the very first.
     pub first_token_wait: Duration,
+    /// Statuses by which the upstream says that it does not take the token.
+    pub refresh_on_status: Box<[StatusCode]>,
+    /// Which requests are then sent once more.
+    pub replay: Replay,
+    /// Whether the scheme is the token type's own, so that challenges of the upstream can be read.
+    pub usual_scheme: bool,
+    /// What proofs need, for tokens that are bound to a key.
+    pub dpop: Option<DpopUse>,
+    /// Counters of its requests.
+    pub metrics: RequestTokenMetrics,
+}
+
+/// How requests to a backend prove that they may use a token (RFC 9449 §7).
+#[derive(Debug)]
+pub struct DpopUse {
+    /// The key that the token is bound to.
+    pub key: Arc<DpopKey>,
+    /// One for each host of the backend, in their order.
+    pub origins: Box<[Origin]>,
+}
+
+/// One host of a backend, as proofs see it.
+#[derive(Debug)]
+pub struct Origin {
+    /// Scheme, name and port: what stands before the path in `htu`.
+    pub base: String,
+    /// The nonce that it gave last.
+    pub nonce: Arc<Nonce>,
 }
 
 impl EndpointPlan {
@@ -64,8 +93,10 @@ impl EndpointPlan {
         metrics: &Metrics,
     ) -> Result<Self, CompileError> {
         let backend = &endpoint.backend;
-        let token =
-            backend.token.as_ref().map(|policy| TokenUse::compile(policy, tokens, &endpoint.path.text)).transpose()?;
+        let compile = |policy| TokenUse::compile(policy, &backend.hosts, tokens, metrics, &endpoint.path.text);
+        let token = backend.token.as_ref().map(compile).transpose()?;
+        let bound = backend.token.as_ref().filter(|policy| policy.credential.certificate_bound);
+        let bound = bound.and_then(|policy| tokens.slot(policy));
         let query = headers::both(&endpoint.input_query_strings, backend.input_query_strings.as_ref());
         Ok(Self {
             name: endpoint.path.text.as_str().into(),
@@ -73,7 +104,7 @@ impl EndpointPlan {
             method: backend.method.clone(),
             target: TargetPlan::compile(&backend.url_pattern, query),
             headers: headers::allowed(&endpoint.input_headers, backend.input_headers.as_ref()),
-            upstream: Upstream::compile(&backend.hosts, addresses)?,
+            upstream: Upstream::compile(&backend.hosts, addresses, bound)?,
             token,
             metrics: metrics.endpoint(&endpoint.path.text),
         })
@@ -81,7 +112,13 @@ impl EndpointPlan {
 }
 
 impl TokenUse {
-    fn compile(policy: &TokenPolicy, tokens: &TokenTable, endpoint: &str) -> Result<Self, CompileError> {
+    fn compile(
+        policy: &TokenPolicy,
+        hosts: &[Host],
+        tokens: &TokenTable,
+        metrics: &Metrics,
+        endpoint: &str,
+    ) -> Result<Self, CompileError> {
         let slot = tokens.slot(policy).ok_or_else(|| CompileError::Credential(endpoint.to_owned()))?;
         Ok(Self {
             slot: slot.clone(),
@@ -90,7 +127,23 @@ impl TokenUse {
             on_missing: policy.on_missing,
             reject_status: policy.reject_status,
             first_token_wait: policy.first_token_wait,
+            refresh_on_status: policy.refresh_on_status.clone().into(),
+            replay: policy.replay,
+            usual_scheme: policy.credential.scheme.is_none(),
+            dpop: slot.dpop.as_ref().map(|key| DpopUse::compile(key, hosts)),
+            metrics: metrics.tokens.for_requests(&slot.name),
         })
+    }
+}
+
+impl DpopUse {
+    fn compile(key: &Arc<DpopKey>, hosts: &[Host]) -> Self {
+        let origins = hosts.iter().map(|host| {
+            let scheme = if host.https { "https" } else { "http" };
+            let base = format!("{scheme}://{}", host.authority);
+            Origin { nonce: key.nonce(&base), base }
+        });
+        Self { key: key.clone(), origins: origins.collect() }
     }
 }
 

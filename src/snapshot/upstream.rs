@@ -3,6 +3,8 @@
 use crate::config::model::Host;
 use crate::snapshot::CompileError;
 use crate::snapshot::addresses::{AddressBook, Addresses};
+use crate::snapshot::bound_certificate::BoundCertificate;
+use crate::token::slot::TokenSlot;
 use http::HeaderValue;
 use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use std::net::SocketAddr;
@@ -29,8 +31,9 @@ pub struct UpstreamHost {
     /// Value of the `Host` header.
     pub authority: HeaderValue,
     addresses: Arc<Addresses>,
-    /// Complete but for its address and its timeouts.
+    /// Complete but for its address, its timeouts and its certificate.
     peer: HttpPeer,
+    certificate: Option<Arc<BoundCertificate>>,
 }
 
 /// A host and one of its addresses, chosen for an attempt.
@@ -47,12 +50,18 @@ pub struct Choice<'a> {
 }
 
 impl Upstream {
-    /// Prepares the peers of a backend's hosts.
+    /// Prepares the peers of a backend's hosts. `bound`: whose tokens are bound to a certificate that the hosts must see.
     ///
     /// # Errors
     /// If a host's name cannot stand in a `Host` header.
-    pub fn compile(hosts: &[Host], addresses: &mut AddressBook) -> Result<Self, CompileError> {
-        let hosts = hosts.iter().map(|host| UpstreamHost::compile(host, addresses)).collect::<Result<_, _>>()?;
+    pub fn compile(
+        hosts: &[Host],
+        addresses: &mut AddressBook,
+        bound: Option<&Arc<TokenSlot>>,
+    ) -> Result<Self, CompileError> {
+        let certificate = bound.map(|slot| Arc::new(BoundCertificate::of(slot.clone())));
+        let hosts = hosts.iter().map(|host| UpstreamHost::compile(host, addresses, certificate.clone()));
+        let hosts = hosts.collect::<Result<_, _>>()?;
         Ok(Self { hosts, turn: AtomicUsize::new(0) })
     }
 
@@ -91,7 +100,11 @@ impl Upstream {
 }
 
 impl UpstreamHost {
-    fn compile(host: &Host, addresses: &mut AddressBook) -> Result<Self, CompileError> {
+    fn compile(
+        host: &Host,
+        addresses: &mut AddressBook,
+        certificate: Option<Arc<BoundCertificate>>,
+    ) -> Result<Self, CompileError> {
         let authority =
             HeaderValue::from_str(&host.authority).map_err(|_| CompileError::Header(host.authority.clone()))?;
         // The address is replaced for every request; the name is what the certificate must be for. It is never empty,
@@ -102,7 +115,7 @@ impl UpstreamHost {
         peer.options.idle_timeout = Some(IDLE);
         // Upgrades are not supported yet; a half-supported one would tie up connections.
         peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
-        Ok(Self { authority, addresses: addresses.entry(&host.name, host.port), peer })
+        Ok(Self { authority, addresses: addresses.entry(&host.name, host.port), peer, certificate })
     }
 
     /// The peer for one attempt: connecting may take what is `left` of the endpoint's `timeout`, and each wait for the
@@ -113,6 +126,9 @@ impl UpstreamHost {
     pub fn peer(&self, address: SocketAddr, left: Duration, timeout: Duration, has_hop_by_hop: bool) -> Box<HttpPeer> {
         let mut peer = Box::new(self.peer.clone());
         peer._address = pingora_core::protocols::l4::socket::SocketAddr::Inet(address);
+        if let Some(certificate) = &self.certificate {
+            certificate.show(&mut peer);
+        }
         let options = &mut peer.options;
         if !has_hop_by_hop {
             options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
@@ -136,7 +152,7 @@ mod tests {
             .iter()
             .map(|name| Host { https: false, name: (*name).into(), port: 80, authority: (*name).into() })
             .collect();
-        (Upstream::compile(&hosts, &mut book).expect("valid names"), book)
+        (Upstream::compile(&hosts, &mut book, None).expect("valid names"), book)
     }
 
     fn chosen(upstream: &Upstream, turn: usize, step: usize) -> String {

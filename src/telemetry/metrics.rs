@@ -2,10 +2,16 @@
 //!
 //! The request path uses handles resolved when the Snapshot is compiled; a request adds to plain atomics.
 
+mod tokens;
+
+pub use tokens::{
+    ForcedBy, MissingAction, ReplayResult, RequestTokenMetrics, TokenCounters, TokenMetrics, TokenReading, TokenState,
+};
+
 use crate::base::Failure;
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder,
 };
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -151,79 +157,6 @@ impl EndpointMetrics {
     }
 }
 
-/// The state of one credential's token at the time of asking.
-#[derive(Debug, Clone, Copy)]
-pub struct TokenReading<'a> {
-    /// The credential's name.
-    pub credential: &'a str,
-    /// Whether there is a token that may be sent.
-    pub usable: bool,
-    /// How many tokens there have been.
-    pub generation: u64,
-    /// Until the current one ends; `None`: it does not.
-    pub expires_in: Option<Duration>,
-}
-
-/// The metrics of the token engine.
-#[derive(Debug, Clone)]
-pub struct TokenMetrics {
-    fetches: IntCounterVec,
-    usable: IntGaugeVec,
-    expires_in: GaugeVec,
-    generation: IntGaugeVec,
-}
-
-impl TokenMetrics {
-    fn new(registry: &Registry) -> prometheus::Result<Self> {
-        let credential = &["credential"];
-        Ok(Self {
-            fetches: register(
-                registry,
-                IntCounterVec::new(
-                    Opts::new("porteur_token_fetches_total", "Token requests by credential and result."),
-                    &["credential", "result"],
-                )?,
-            )?,
-            usable: register(
-                registry,
-                IntGaugeVec::new(
-                    Opts::new("porteur_token_usable", "1 while the credential has a token that may be sent."),
-                    credential,
-                )?,
-            )?,
-            expires_in: register(
-                registry,
-                GaugeVec::new(
-                    Opts::new("porteur_token_expires_in_seconds", "Time until the current token ends; +Inf: never."),
-                    credential,
-                )?,
-            )?,
-            generation: register(
-                registry,
-                IntGaugeVec::new(
-                    Opts::new("porteur_token_generation", "Tokens obtained for the credential so far."),
-                    credential,
-                )?,
-            )?,
-        })
-    }
-
-    /// Counts one fetch; `result` is `ok` or the label of the failure.
-    pub fn fetched(&self, credential: &str, result: &str) {
-        self.fetches.with_label_values(&[credential, result]).inc();
-    }
-
-    fn observe(&self, token: &TokenReading<'_>) {
-        let labels = &[token.credential];
-        self.usable.with_label_values(labels).set(token.usable.into());
-        self.generation.with_label_values(labels).set(token.generation.try_into().unwrap_or(i64::MAX));
-        if token.generation > 0 {
-            let left = token.expires_in.map_or(f64::INFINITY, |left| left.as_secs_f64());
-            self.expires_in.with_label_values(labels).set(left);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,13 +173,21 @@ mod tests {
         endpoint.answered(200, Duration::from_millis(3));
         endpoint.answered(299, Duration::from_millis(3));
         metrics.failed(Failure::NoRoute);
-        let token = TokenReading { credential: "client@idp.test", usable: false, generation: 0, expires_in: None };
+        let token = TokenReading {
+            credential: "client@idp.test",
+            state: TokenState::Absent,
+            refused: false,
+            generation: 0,
+            age: None,
+            expires_in: None,
+        };
         let text = String::from_utf8(metrics.render([token].into_iter(), 7)).expect("text");
         for line in [
             r#"porteur_requests_total{endpoint="/a/{b}",status="200"} 1"#,
             r#"porteur_requests_total{endpoint="/a/{b}",status="other"} 1"#,
             r#"porteur_failures_total{failure="no_route"} 1"#,
             r#"porteur_token_usable{credential="client@idp.test"} 0"#,
+            r#"porteur_token_state{credential="client@idp.test",state="absent"} 1"#,
             "porteur_log_lines_dropped_total 7",
         ] {
             assert!(text.contains(line), "{line} not in\n{text}");

@@ -3,8 +3,9 @@
 //! The server is trusted with the secret, not with our memory or logs: the answer is bounded before it comes here, and of
 //! an answer that is refused nothing is kept but the status and the OAuth error code.
 
+use crate::base::Secret;
+use crate::token::error::FetchError;
 use serde_json::Value;
-use std::fmt;
 use std::time::Duration;
 
 /// The largest answer that is read, in bytes.
@@ -13,135 +14,76 @@ pub const LARGEST_ANSWER: u64 = 64 * 1024;
 const LONGEST_TOKEN: usize = 16 * 1024;
 /// The deepest JSON that is parsed.
 const DEEPEST: usize = 32;
+/// The longest list of scopes that is kept, in bytes. It is only shown to people.
+const LONGEST_SCOPE: usize = 4 * 1024;
 
 /// What the server granted.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// Visible ASCII only, so that it can stand in a header.
-    pub access_token: String,
-    /// `expires_in`, when the answer had a usable one.
-    pub expires_in: Option<Duration>,
+    pub access_token: Secret,
+    /// How the token is used.
+    pub token_type: TokenType,
+    /// `expires_in`.
+    pub lifetime: Lifetime,
+    /// `refresh_in`: when the server would like to be asked again (Microsoft's servers say it).
+    pub refresh_in: Option<Duration>,
+    /// `scope`: what was granted, if the server says.
+    pub scope: Option<String>,
 }
 
-impl fmt::Debug for Grant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Grant").field("access_token", &"[redacted]").field("expires_in", &self.expires_in).finish()
-    }
+/// How a token is used (RFC 6749 §7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenType {
+    /// RFC 6750: whoever has it may use it.
+    Bearer,
+    /// RFC 9449: only with a proof by the key it is bound to.
+    Dpop,
 }
 
-/// Why there is no grant.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FetchError {
-    /// No answer within the credential's timeout.
-    #[error("no answer in time")]
-    Timeout,
-    /// The connection could not be made or broke; the text names the kind only.
-    #[error("connection failed: {0}")]
-    Transport(String),
-    /// A redirect, which is never followed: it could carry the secret to another host.
-    #[error("redirected with status {0}")]
-    Redirect(u16),
-    /// A status that is not 2xx.
-    #[error("status {status}{}", code_suffix(.code.as_deref()))]
-    Status {
-        /// The status.
-        status: u16,
-        /// The `error` member, if the body had a well-formed one.
-        code: Option<String>,
-    },
-    /// A 2xx answer with an `error` member.
-    #[error("error `{0}` in a successful answer")]
-    ErrorMember(String),
-    /// More than [`LARGEST_ANSWER`].
-    #[error("answer larger than 64 KiB")]
-    TooLarge,
-    /// No body.
-    #[error("empty answer")]
-    Empty,
-    /// Not a JSON object, or one too deep.
-    #[error("answer is not a JSON object")]
-    NotJson,
-    /// No `access_token`, or not a text.
-    #[error("answer has no `access_token`")]
-    NoToken,
-    /// A token that cannot stand in a header.
-    #[error("`access_token` has characters or a length that no header can carry")]
-    BadToken,
-    /// A `token_type` we do not know how to use.
-    #[error("`token_type` is not Bearer")]
-    TokenType,
-    /// The fetch panicked; the loop that owns it goes on.
-    #[error("internal fault")]
-    Panicked,
-}
-
-fn code_suffix(code: Option<&str>) -> String {
-    code.map(|code| format!(", error `{code}`")).unwrap_or_default()
-}
-
-impl FetchError {
-    /// The value of the metric's `result` label.
+impl TokenType {
+    /// The scheme in `Authorization`.
     #[must_use]
-    pub const fn label(&self) -> &'static str {
+    pub const fn scheme(self) -> &'static str {
         match self {
-            Self::Timeout => "timeout",
-            Self::Transport(_) => "transport",
-            Self::Redirect(_) => "redirect",
-            Self::Status { .. } => "status",
-            Self::ErrorMember(_) => "error_member",
-            Self::TooLarge => "too_large",
-            Self::Empty => "empty",
-            Self::NotJson => "not_json",
-            Self::NoToken => "no_token",
-            Self::BadToken => "bad_token",
-            Self::TokenType => "token_type",
-            Self::Panicked => "panicked",
-        }
-    }
-
-    /// Whether the server refused the client or its request, so that the same request will not soon succeed.
-    #[must_use]
-    pub fn is_refusal(&self) -> bool {
-        match self {
-            Self::Status { status: 401 | 403, .. } => true,
-            Self::Status { status: 400, code: Some(code) } | Self::ErrorMember(code) => {
-                matches!(code.as_str(), "invalid_client" | "unauthorized_client" | "invalid_scope" | "invalid_request")
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether the server did not recognise the client, so that another way of authenticating is worth one try. Servers
-    /// that do not read Basic answer 401, or a 400 that misses `client_id` or calls the request invalid.
-    #[must_use]
-    pub fn is_client_unknown(&self) -> bool {
-        match self {
-            Self::Status { status: 401, .. } => true,
-            Self::Status { status: 400, code: Some(code) } | Self::ErrorMember(code) => {
-                matches!(code.as_str(), "invalid_client" | "invalid_request")
-            }
-            _ => false,
+            Self::Bearer => "Bearer",
+            Self::Dpop => "DPoP",
         }
     }
 }
 
-/// Reads a whole answer.
+/// What the answer says of the token's lifetime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    /// So long.
+    Given(Duration),
+    /// Zero or less: it is over before it begins.
+    Over,
+    /// Nothing, or nothing readable.
+    Missing,
+}
+
+/// Reads the body of a whole answer; `wanted` is the type of token that was asked for.
 ///
 /// # Errors
 /// Whatever is wrong with it.
-pub fn read(status: u16, body: &[u8]) -> Result<Grant, FetchError> {
+pub fn read(status: u16, retry_after: Option<Duration>, body: &[u8], wanted: TokenType) -> Result<Grant, FetchError> {
     match status {
-        200..=299 => granted(body),
+        // 204 and 205 have no body by definition.
+        200..=299 => granted(body, wanted),
         300..=399 => Err(FetchError::Redirect(status)),
-        _ => Err(FetchError::Status { status, code: parse(body).ok().and_then(|answer| error_code(&answer)) }),
+        _ => {
+            let code = object(body).ok().and_then(|answer| error_code(&answer));
+            Err(FetchError::Status { status, code, retry_after })
+        }
     }
 }
 
-fn granted(body: &[u8]) -> Result<Grant, FetchError> {
+fn granted(body: &[u8], wanted: TokenType) -> Result<Grant, FetchError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(FetchError::Empty);
     }
-    let answer = parse(body)?;
+    let answer = object(body)?;
     if answer.get("error").is_some_and(|error| !error.is_null()) {
         return Err(FetchError::ErrorMember(error_code(&answer).unwrap_or_else(|| "unreadable".to_owned())));
     }
@@ -152,16 +94,32 @@ fn granted(body: &[u8]) -> Result<Grant, FetchError> {
     if token.len() > LONGEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(FetchError::BadToken);
     }
-    // RFC 6749 §5.1 requires `token_type`; servers that leave it out mean Bearer, as KrakenD takes it.
-    match answer.get("token_type") {
-        None | Some(Value::Null) => {}
-        Some(Value::String(kind)) if kind.eq_ignore_ascii_case("bearer") => {}
-        Some(_) => return Err(FetchError::TokenType),
-    }
-    Ok(Grant { access_token: token.to_owned(), expires_in: answer.get("expires_in").and_then(lifetime) })
+    let refresh_in = answer.get("refresh_in").and_then(seconds).filter(|seconds| *seconds > 0.0);
+    Ok(Grant {
+        access_token: Secret::new(token),
+        token_type: token_type(&answer, wanted)?,
+        lifetime: lifetime(answer.get("expires_in")),
+        refresh_in: refresh_in.map(duration),
+        scope: scope(&answer),
+    })
 }
 
-fn parse(body: &[u8]) -> Result<Value, FetchError> {
+/// RFC 6749 §5.1 requires `token_type`; servers that leave it out mean Bearer, as KrakenD takes it. A server that was asked
+/// to bind a token and says `Bearer` did not do it (RFC 9449 §5); one that says `DPoP` unasked expects proofs we cannot give.
+fn token_type(answer: &Value, wanted: TokenType) -> Result<TokenType, FetchError> {
+    let is_wanted = match answer.get("token_type") {
+        None | Some(Value::Null) => wanted == TokenType::Bearer,
+        Some(Value::String(kind)) => kind.eq_ignore_ascii_case(wanted.scheme()),
+        Some(_) => false,
+    };
+    if is_wanted { Ok(wanted) } else { Err(FetchError::TokenType(wanted.scheme())) }
+}
+
+/// A JSON object, if that is what the bytes are.
+///
+/// # Errors
+/// [`FetchError::NotJson`].
+pub fn object(body: &[u8]) -> Result<Value, FetchError> {
     if depth(body) > DEEPEST {
         return Err(FetchError::NotJson);
     }
@@ -195,15 +153,34 @@ fn error_code(answer: &Value) -> Option<String> {
     (!code.is_empty() && code.len() <= 64 && code.bytes().all(plain)).then(|| code.to_owned())
 }
 
-/// `expires_in` as integer, float or numeric text: servers send all three. Negative and zero count as no time at all.
-fn lifetime(value: &Value) -> Option<Duration> {
-    let seconds = match value {
+/// Granted scopes as they may be shown: RFC 6749 §3.3 allows visible ASCII and blanks.
+fn scope(answer: &Value) -> Option<String> {
+    let scope = answer.get("scope")?.as_str()?;
+    let fits = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+    (scope.len() <= LONGEST_SCOPE && scope.bytes().all(fits)).then(|| scope.to_owned())
+}
+
+/// A number of seconds as integer, float or numeric text: servers send all three.
+fn seconds(value: &Value) -> Option<f64> {
+    let seconds: f64 = match value {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => text.trim().parse().ok()?,
         _ => return None,
     };
-    // Past the bound that `schedule` applies anyway, so that no absurd number overflows a `Duration`.
-    seconds.is_finite().then(|| Duration::from_secs_f64(seconds.clamp(0.0, 1e9)))
+    seconds.is_finite().then_some(seconds)
+}
+
+/// Past the bound that `schedule` applies anyway, so that no absurd number overflows a `Duration`.
+fn duration(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds.clamp(0.0, 1e9))
+}
+
+fn lifetime(expires_in: Option<&Value>) -> Lifetime {
+    match expires_in.and_then(seconds) {
+        None => Lifetime::Missing,
+        Some(seconds) if seconds <= 0.0 => Lifetime::Over,
+        Some(seconds) => Lifetime::Given(duration(seconds)),
+    }
 }
 
 #[cfg(test)]
@@ -211,37 +188,49 @@ mod tests {
     use super::*;
 
     fn ok(body: &str) -> Result<Grant, FetchError> {
-        read(200, body.as_bytes())
+        read(200, None, body.as_bytes(), TokenType::Bearer)
     }
 
-    fn expires(value: &str) -> Option<Duration> {
-        ok(&format!(r#"{{"access_token":"t","token_type":"Bearer","expires_in":{value}}}"#))
-            .expect("a grant")
-            .expires_in
+    fn expires(value: &str) -> Lifetime {
+        ok(&format!(r#"{{"access_token":"t","token_type":"Bearer","expires_in":{value}}}"#)).expect("a grant").lifetime
+    }
+
+    fn after(millis: u64) -> Lifetime {
+        Lifetime::Given(Duration::from_millis(millis))
     }
 
     #[test]
     fn a_textbook_answer_is_a_grant() {
         let grant =
-            ok(r#"{"access_token":"abc.def","token_type":"bearer","expires_in":60,"scope":"a"}"#).expect("a grant");
-        assert_eq!(grant, Grant { access_token: "abc.def".into(), expires_in: Some(Duration::from_secs(60)) });
+            ok(r#"{"access_token":"abc.def","token_type":"bearer","expires_in":60,"scope":"a b","refresh_in":30}"#);
+        let grant = grant.expect("a grant");
         assert!(!format!("{grant:?}").contains("abc.def"));
+        let expected = Grant {
+            access_token: Secret::new("abc.def"),
+            token_type: TokenType::Bearer,
+            lifetime: after(60_000),
+            refresh_in: Some(Duration::from_secs(30)),
+            scope: Some("a b".into()),
+        };
+        assert_eq!(grant, expected);
     }
 
     #[test]
     fn expires_in_may_be_integer_float_or_text() {
-        assert_eq!(expires("60"), Some(Duration::from_secs(60)));
-        assert_eq!(expires("60.5"), Some(Duration::from_millis(60_500)));
-        assert_eq!(expires("\"60\""), Some(Duration::from_secs(60)));
-        assert_eq!(expires("-1"), Some(Duration::ZERO));
-        assert_eq!(expires("1e300"), Some(Duration::from_secs(1_000_000_000)));
-        assert_eq!(expires("\"soon\""), None);
-        assert_eq!(expires("null"), None);
+        assert_eq!(expires("60"), after(60_000));
+        assert_eq!(expires("60.5"), after(60_500));
+        assert_eq!(expires("\"60\""), after(60_000));
+        assert_eq!(expires("-1"), Lifetime::Over);
+        assert_eq!(expires("0"), Lifetime::Over);
+        assert_eq!(expires("1e300"), Lifetime::Given(Duration::from_secs(1_000_000_000)));
+        assert_eq!(expires("\"soon\""), Lifetime::Missing);
+        assert_eq!(expires("null"), Lifetime::Missing);
     }
 
     #[test]
     fn what_is_no_token_answer_is_refused_with_its_reason() {
         let deep = format!(r#"{{"access_token":"t","x":{}{}}}"#, "[".repeat(40), "]".repeat(40));
+        let not_bearer = FetchError::TokenType("Bearer");
         let cases = [
             ("", FetchError::Empty),
             ("  \r\n", FetchError::Empty),
@@ -256,9 +245,9 @@ mod tests {
             (r#"{"access_token":"a\r\nX-Injected: 1"}"#, FetchError::BadToken),
             (r#"{"access_token":"a b"}"#, FetchError::BadToken),
             (r#"{"access_token":"é"}"#, FetchError::BadToken),
-            (r#"{"access_token":"t","token_type":"mac"}"#, FetchError::TokenType),
-            (r#"{"access_token":"t","token_type":"DPoP"}"#, FetchError::TokenType),
-            (r#"{"access_token":"t","token_type":7}"#, FetchError::TokenType),
+            (r#"{"access_token":"t","token_type":"mac"}"#, not_bearer.clone()),
+            (r#"{"access_token":"t","token_type":"DPoP"}"#, not_bearer.clone()),
+            (r#"{"access_token":"t","token_type":7}"#, not_bearer),
             (r#"{"access_token":"t","error":"invalid_client"}"#, FetchError::ErrorMember("invalid_client".into())),
         ];
         for (body, reason) in cases {
@@ -269,18 +258,31 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_was_to_be_bound_must_be() {
+        let dpop = |kind: &str| {
+            let body = format!(r#"{{"access_token":"t","token_type":"{kind}"}}"#);
+            read(200, None, body.as_bytes(), TokenType::Dpop).map(|grant| grant.token_type)
+        };
+        assert_eq!(dpop("dpop"), Ok(TokenType::Dpop));
+        assert_eq!(dpop("Bearer"), Err(FetchError::TokenType("DPoP")));
+        assert_eq!(read(200, None, br#"{"access_token":"t"}"#, TokenType::Dpop), Err(FetchError::TokenType("DPoP")));
+    }
+
+    #[test]
     fn error_statuses_keep_the_code_and_nothing_else() {
         let body = br#"{"error":"invalid_client","error_description":"secret hunter2 is wrong"}"#;
-        let error = read(401, body).expect_err("refused");
+        let error = read(401, None, body, TokenType::Bearer).expect_err("refused");
         assert_eq!(error.to_string(), "status 401, error `invalid_client`");
         assert!(error.is_refusal() && error.is_client_unknown());
-        assert_eq!(read(307, b"").expect_err("redirect"), FetchError::Redirect(307));
-        assert_eq!(read(500, b"<h1>oops</h1>").expect_err("failed").to_string(), "status 500");
+        assert_eq!(read(307, None, b"", TokenType::Bearer).expect_err("redirect"), FetchError::Redirect(307));
+        let wait = Some(Duration::from_secs(7));
+        let error = read(500, wait, b"<h1>oops</h1>", TokenType::Bearer).expect_err("failed");
+        assert_eq!((error.to_string().as_str(), error.retry_after()), ("status 500", wait));
     }
 
     #[test]
     fn an_error_code_cannot_write_lines_into_a_log() {
-        let error = read(400, br#"{"error":"x\nERROR forged"}"#).expect_err("refused");
+        let error = read(400, None, br#"{"error":"x\nERROR forged"}"#, TokenType::Bearer).expect_err("refused");
         assert_eq!(error.to_string(), "status 400");
     }
 }

@@ -1,38 +1,71 @@
-//! The HTTP client of the token endpoint: one blocking request with `ureq`, bounded in time and size.
+//! The HTTP client of the token engine: one blocking request with `ureq`, bounded in time and size.
 //!
-//! It knows nothing of schedules or slots. Callers run it on a thread that may block.
+//! It knows nothing of grants, schedules or slots. Callers run it on a thread that may block.
 
-use crate::config::model::Credential;
-use crate::token::answer::{self, FetchError, Grant, LARGEST_ANSWER};
-use crate::token::request::{Style, TokenRequest};
+use crate::base::certificate::{ClientCertificate, certificates};
+use crate::base::{Secret, text};
+use crate::config::model::{ProxyUrl, TlsVersion, Transport};
+use crate::token::answer::LARGEST_ANSWER;
+use crate::token::error::FetchError;
+use crate::token::material::TlsFiles;
 use std::io;
-use ureq::Agent;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 use ureq::config::Config;
-use ureq::tls::{RootCerts, TlsConfig};
+use ureq::http::{HeaderMap, Response};
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+use ureq::{Agent, Body, Proxy};
+use url::Url;
+use zeroize::Zeroizing;
 
-/// Sends token requests for one credential.
+/// The longest wait that a server may ask for, as MSAL has it.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// Sends requests for one credential.
 #[derive(Debug)]
-pub struct TokenClient {
+pub struct HttpClient {
     agent: Agent,
+    /// What is shown to servers that ask for a certificate.
+    pub certificate: Option<Arc<ClientCertificate>>,
 }
 
-impl TokenClient {
-    /// Prepares a client with the credential's timeout.
+/// A whole answer.
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// `Retry-After`, an hour at the most.
+    pub retry_after: Option<Duration>,
+    /// `DPoP-Nonce`.
+    pub dpop_nonce: Option<String>,
+    /// The body: it may hold a token.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl HttpClient {
+    /// Prepares a client for a credential's transport.
     ///
     /// Everything that `ureq` would do on its own is decided here: no redirects (a 307 would repeat the secret
-    /// elsewhere), statuses are answers (the error is in the body), no proxy from the environment, no idle connections
-    /// (refreshes are minutes apart), the system's certificate store.
-    #[must_use]
-    pub fn new(credential: &Credential) -> Self {
-        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+    /// elsewhere), statuses are answers (the error is in the body), no proxy from the environment unless asked for, no
+    /// idle connections (refreshes are minutes apart), the system's certificate store unless another is named.
+    ///
+    /// # Errors
+    /// [`FetchError::Material`] if a certificate cannot be used, or the proxy's address.
+    pub fn new(transport: &Transport, files: &TlsFiles, timeout: Duration) -> Result<Self, FetchError> {
+        let certificate = files.client.as_ref().map(client_certificate).transpose()?.map(Arc::new);
+        let shown = certificate.as_deref().zip(files.client.as_ref());
+        let shown = shown.map(|(certificate, (_, key))| for_ureq(certificate, key)).transpose()?;
+        let mut tls = TlsConfig::builder().root_certs(roots(files)?).client_cert(shown);
+        if transport.min_version == TlsVersion::Tls13 {
+            tls = tls.unversioned_rustls_crypto_provider(Arc::new(only_tls13()));
+        }
         let config = Config::builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .proxy(None)
-            .tls_config(tls)
-            .timeout_global(Some(credential.timeout))
-            .user_agent(concat!("porteur/", env!("CARGO_PKG_VERSION")))
+            .proxy(proxy(&transport.proxy)?)
+            .tls_config(tls.build())
+            .timeout_global(Some(timeout))
+            .user_agent(text::USER_AGENT)
             .accept("application/json")
             .accept_encoding("identity")
             .max_idle_connections(0)
@@ -40,24 +73,97 @@ impl TokenClient {
             .input_buffer_size(16 * 1024)
             .output_buffer_size(16 * 1024)
             .build();
-        Self { agent: config.new_agent() }
+        Ok(Self { agent: config.new_agent(), certificate })
     }
 
-    /// Asks for a token once. Blocks for at most the credential's timeout.
+    /// Posts a body. Blocks for at most the credential's timeout.
     ///
     /// # Errors
-    /// Whatever kept the server from granting one.
-    pub fn fetch(&self, credential: &Credential, style: Style) -> Result<Grant, FetchError> {
-        let request = TokenRequest::form(credential, style);
-        let mut call =
-            self.agent.post(credential.token_url.as_str()).header("Content-Type", "application/x-www-form-urlencoded");
-        if let Some(authorization) = &request.authorization {
-            call = call.header("Authorization", authorization.expose());
-        }
-        let mut response = call.send(request.body.expose()).map_err(|error| reason(&error))?;
-        let body =
-            response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec().map_err(|error| reason(&error))?;
-        answer::read(response.status().as_u16(), &body)
+    /// Whatever kept the server from answering.
+    pub fn post<'a>(
+        &self,
+        url: &Url,
+        headers: impl Iterator<Item = (&'a str, &'a str)>,
+        body: &Secret,
+    ) -> Result<Answer, FetchError> {
+        let request = self.agent.post(url.as_str());
+        let request = headers.fold(request, |request, (name, value)| request.header(name, value));
+        answer(request.send(body.expose()))
+    }
+
+    /// Fetches a document. Blocks for at most the credential's timeout.
+    ///
+    /// # Errors
+    /// Whatever kept the server from answering.
+    pub fn get(&self, url: &Url) -> Result<Answer, FetchError> {
+        answer(self.agent.get(url.as_str()).call())
+    }
+}
+
+fn answer(response: Result<Response<Body>, ureq::Error>) -> Result<Answer, FetchError> {
+    let mut response = response.map_err(|error| reason(&error))?;
+    let body = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec();
+    let body = Zeroizing::new(body.map_err(|error| reason(&error))?);
+    let header = |name: &str| text_of(response.headers(), name);
+    Ok(Answer {
+        status: response.status().as_u16(),
+        retry_after: header("retry-after").and_then(|text| retry_after(&text, SystemTime::now())),
+        dpop_nonce: header("dpop-nonce"),
+        body,
+    })
+}
+
+fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// RFC 9110 §10.2.3: seconds, or a date.
+fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    let wait = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
+    };
+    Some(wait.min(LONGEST_RETRY_AFTER))
+}
+
+fn client_certificate((chain, key): &(Secret, Secret)) -> Result<ClientCertificate, FetchError> {
+    ClientCertificate::read(chain.expose().as_bytes(), key.expose().as_bytes())
+        .map_err(|why| FetchError::Material(format!("the client certificate cannot be used: {why}")))
+}
+
+/// The pair was checked when it was read; `ureq` would panic over one that does not fit. (It takes keys in PEM only: the
+/// kinds of its DER form are private.)
+fn for_ureq(certificate: &ClientCertificate, key: &Secret) -> Result<ClientCert, FetchError> {
+    let chain: Vec<_> = certificate.chain.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+    let key = PrivateKey::from_pem(key.expose().as_bytes())
+        .map_err(|_| FetchError::Material("the `client_key_file` has a form that cannot be used".to_owned()))?;
+    Ok(ClientCert::new_with_certs(&chain, key))
+}
+
+fn roots(files: &TlsFiles) -> Result<RootCerts, FetchError> {
+    let Some(pem) = &files.authorities else { return Ok(RootCerts::PlatformVerifier) };
+    // `ureq` would leave out what it cannot read.
+    let authorities = certificates(pem.expose().as_bytes())
+        .map_err(|why| FetchError::Material(format!("the `ca_file` cannot be used: {why}")))?;
+    let authorities: Vec<_> = authorities.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+    Ok(RootCerts::new_with_certs(&authorities))
+}
+
+/// `ureq` has no setting for versions, but a provider without suites of TLS 1.2 cannot speak it.
+fn only_tls13() -> rustls::crypto::CryptoProvider {
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    provider.cipher_suites.retain(|suite| suite.tls13().is_some());
+    provider
+}
+
+fn proxy(proxy: &ProxyUrl) -> Result<Option<Proxy>, FetchError> {
+    match proxy {
+        ProxyUrl::None => Ok(None),
+        ProxyUrl::Environment => Ok(Proxy::try_from_env()),
+        ProxyUrl::Url(url) => Proxy::new(url.expose())
+            .map(Some)
+            .map_err(|_| FetchError::Material("the `proxy_url` cannot be used".to_owned())),
     }
 }
 
@@ -71,6 +177,7 @@ fn reason(error: &ureq::Error) -> FetchError {
         ureq::Error::Io(error) => io_reason(error),
         ureq::Error::HostNotFound => FetchError::Transport("host not found".to_owned()),
         ureq::Error::ConnectionFailed => FetchError::Transport("connection refused".to_owned()),
+        ureq::Error::ConnectProxyFailed(_) => FetchError::Transport("the proxy refused".to_owned()),
         ureq::Error::Rustls(error) => FetchError::Transport(format!("TLS: {error}")),
         ureq::Error::Tls(what) => FetchError::Transport(format!("TLS: {what}")),
         ureq::Error::Protocol(_) | ureq::Error::Http(_) => FetchError::Transport("invalid HTTP answer".to_owned()),
@@ -84,5 +191,30 @@ fn io_reason(error: &io::Error) -> FetchError {
     match inner {
         Some(tls) => FetchError::Transport(format!("TLS: {tls}")),
         None => FetchError::Transport(error.kind().to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::UNIX_EPOCH;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_an_hour_at_the_most() {
+        let now = UNIX_EPOCH + Duration::from_secs(784_111_700);
+        let wait = |text: &str| retry_after(text, now).map(|wait| wait.as_secs());
+        assert_eq!(wait("7"), Some(7));
+        assert_eq!(wait("999999999"), Some(3600));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT"), Some(77));
+        assert_eq!(wait("Sat, 06 Nov 1993 08:49:37 GMT"), Some(0));
+        for text in ["", "soon", "-1", "1.5"] {
+            assert_eq!(wait(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_floor_of_tls13_leaves_no_suite_of_tls12() {
+        assert!(only_tls13().cipher_suites.iter().all(|suite| suite.tls13().is_some()));
+        assert!(!only_tls13().cipher_suites.is_empty());
     }
 }

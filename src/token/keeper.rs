@@ -1,21 +1,20 @@
 //! Keeps tokens fresh: one task for each credential, which fetches at start, refreshes before expiry and retries for ever.
 //!
 //! The tasks own the fetching. Requests only read what they publish, so a request that gives up cancels nothing and a
-//! thousand waiting requests cause one fetch.
+//! thousand waiting requests cause one fetch. What to do when is [`super::lifecycle`]'s; here it is done.
 
-use crate::base::backoff::Backoff;
-use crate::base::random;
+use crate::base::clock::{Jump, SystemClock};
+use crate::base::{Clock, random};
 use crate::config::model::Credential;
-use crate::telemetry::metrics::TokenMetrics;
-use crate::token::answer::{FetchError, Grant};
-use crate::token::client::TokenClient;
-use crate::token::request::Style;
-use crate::token::schedule::Life;
-use crate::token::slot::{Token, TokenSlot};
+use crate::telemetry::metrics::{ForcedBy, TokenCounters, TokenMetrics};
+use crate::token::error::FetchError;
+use crate::token::exchange::{Exchange, Fetch, Fetched};
+use crate::token::lifecycle::{Lifecycle, Setback};
+use crate::token::slot::{Standing, Token, TokenSlot};
 use crate::token::table::{Entry, TokenTable};
 use log::{debug, error, info, warn};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -29,39 +28,42 @@ const MOST_FETCHES_PER_SERVER: usize = 4;
 const CROWD: usize = 8;
 const START_SPREAD: Duration = Duration::from_millis(500);
 
-/// After a failure that may pass: transport, timeout, 5xx, an answer that is none.
-const RETRY: Backoff =
-    Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60), least: Duration::from_millis(200) };
-/// After a refusal: the same request will be refused until somebody changes something, and servers lock clients out.
-const REFUSED: Backoff =
-    Backoff { first: Duration::from_secs(10), most: Duration::from_secs(300), least: Duration::from_secs(5) };
+/// How often a waiting task looks at the clocks and, while the server refuses it, at the files it proves itself with.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// The most that giving tokens back may take when the process ends.
+pub const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The background work for all credentials of a table.
 pub struct Keeper {
-    tasks: Vec<Task>,
+    tasks: Vec<Task<Exchange>>,
 }
 
 impl Keeper {
     /// Prepares the tasks; nothing is fetched before [`Self::run`].
     #[must_use]
     pub fn new(table: &TokenTable, metrics: &TokenMetrics) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let everyone = Arc::new(Semaphore::new(MOST_FETCHES));
+        let server_of = |entry: &Entry| entry.credential.endpoint.url().origin().ascii_serialization();
         let mut servers: HashMap<String, (Arc<Semaphore>, usize)> = HashMap::new();
         for entry in table.entries() {
-            let (_, count) = servers
-                .entry(entry.credential.token_url.origin().ascii_serialization())
-                .or_insert_with(|| (Arc::new(Semaphore::new(MOST_FETCHES_PER_SERVER)), 0));
-            *count += 1;
+            let server = servers.entry(server_of(entry));
+            server.or_insert_with(|| (Arc::new(Semaphore::new(MOST_FETCHES_PER_SERVER)), 0)).1 += 1;
         }
         let tasks = table.entries().filter_map(|entry| {
-            let (server, count) = servers.get(&entry.credential.token_url.origin().ascii_serialization())?;
+            let (server, count) = servers.get(&server_of(entry))?;
             let limits = Limits { everyone: everyone.clone(), server: server.clone() };
-            Some(Task::new(entry, limits, *count > CROWD, metrics.clone()))
+            let exchange = Exchange::new(entry.credential.clone(), entry.slot.dpop.clone(), clock.clone());
+            let counters = metrics.of(&entry.slot.name);
+            let mut task = Task::new(entry, exchange, clock.clone(), limits, counters);
+            task.in_crowd = *count > CROWD;
+            Some(task)
         });
         Self { tasks: tasks.collect() }
     }
 
-    /// Runs until it is dropped, or until no credential will ever need another token.
+    /// Runs until it is dropped.
     pub async fn run(&self) {
         let mut running = JoinSet::new();
         for task in &self.tasks {
@@ -71,6 +73,32 @@ impl Keeper {
         while let Some(ended) = running.join_next().await {
             if let Err(fault) = ended {
                 error!("a credential is no longer refreshed: {fault}");
+            }
+        }
+    }
+
+    /// Gives back the tokens of credentials that say so (RFC 7009), all at once. Blocks for [`LAST_WORDS`] at the most:
+    /// a token that is not given back expires by itself.
+    pub fn revoke(&self) {
+        let (done, results) = std::sync::mpsc::channel();
+        let mut awaited = 0;
+        for task in self.tasks.iter().filter(|task| task.credential.revocation.is_some()) {
+            let Some(token) = task.slot.token() else { continue };
+            let (task, done) = (task.clone(), done.clone());
+            awaited += 1;
+            // Threads of their own: the runtime is at its end, and none of them may hold up the process.
+            std::thread::spawn(move || {
+                let result = task.fetcher().revoke(&token.access_token());
+                // Nobody listens any more when time is up.
+                let _ = done.send((task.slot.name.clone(), result));
+            });
+        }
+        let end = Instant::now() + LAST_WORDS;
+        for _ in 0..awaited {
+            match results.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok((name, Ok(()))) => info!("token of `{name}` given back"),
+                Ok((name, Err(error))) => warn!("token of `{name}` was not given back: {error}"),
+                Err(_) => return warn!("not every token could be given back in time"),
             }
         }
     }
@@ -84,44 +112,45 @@ struct Limits {
 }
 
 /// The life of one credential.
-#[derive(Clone)]
-struct Task {
+struct Task<F> {
     credential: Arc<Credential>,
     slot: Arc<TokenSlot>,
-    client: Arc<TokenClient>,
+    /// One fetch at a time; after a panic in it, what it remembers is still good.
+    fetcher: Arc<Mutex<F>>,
+    clock: Arc<dyn Clock>,
     limits: Limits,
     in_crowd: bool,
-    metrics: TokenMetrics,
-    /// The way of authenticating that worked last.
-    style: Style,
-    /// Fetches that failed since the last that did not.
-    failures: u32,
-    /// Failures of the same kind in a row, which the backoff counts: a refusal after an outage is the first refusal.
-    of_a_kind: u32,
-    /// The label of the last failure; each new one is logged.
-    last: &'static str,
+    counters: TokenCounters,
+    generation: u64,
 }
 
-/// A grant and what is needed to use it.
-struct Fetched {
-    grant: Grant,
-    style: Style,
-    requested_at: Instant,
-}
-
-impl Task {
-    fn new(entry: &Entry, limits: Limits, in_crowd: bool, metrics: TokenMetrics) -> Self {
+/// By hand: `F` need not be `Clone`.
+impl<F> Clone for Task<F> {
+    fn clone(&self) -> Self {
         Self {
-            client: Arc::new(TokenClient::new(&entry.credential)),
-            style: Style::first(entry.credential.client_auth),
+            credential: self.credential.clone(),
+            slot: self.slot.clone(),
+            fetcher: self.fetcher.clone(),
+            clock: self.clock.clone(),
+            limits: self.limits.clone(),
+            in_crowd: self.in_crowd,
+            counters: self.counters.clone(),
+            generation: self.generation,
+        }
+    }
+}
+
+impl<F: Fetch> Task<F> {
+    fn new(entry: &Entry, fetcher: F, clock: Arc<dyn Clock>, limits: Limits, counters: TokenCounters) -> Self {
+        Self {
             credential: entry.credential.clone(),
             slot: entry.slot.clone(),
+            fetcher: Arc::new(Mutex::new(fetcher)),
+            clock,
             limits,
-            in_crowd,
-            metrics,
-            failures: 0,
-            of_a_kind: 0,
-            last: "",
+            in_crowd: false,
+            counters,
+            generation: 0,
         }
     }
 
@@ -129,134 +158,164 @@ impl Task {
         if self.in_crowd {
             tokio::time::sleep(START_SPREAD.mul_f64(random::fraction())).await;
         }
+        let mut life = Lifecycle::new(self.credential.default_ttl, self.credential.timeout, self.clock.now());
         loop {
-            let next = match self.fetch().await {
-                Ok(fetched) => self.accept(&fetched),
-                Err(error) => Some(self.refuse(&error)),
-            };
-            match next {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                // A token without end: there is nothing left to do.
-                None => return,
+            match self.fetch().await {
+                Ok(fetched) => self.accept(&fetched, &mut life),
+                Err(error) => self.suffer(&error, &mut life),
+            }
+            self.report(&life);
+            self.slot.settle();
+            self.wait(&mut life).await;
+        }
+    }
+
+    /// Returns when it is time for the next fetch.
+    async fn wait(&self, life: &mut Lifecycle) {
+        loop {
+            self.follow_orders(life);
+            self.look_at_clocks(life);
+            let now = self.clock.now().instant;
+            if life.due().is_some_and(|due| due <= now) {
+                return;
+            }
+            let until = life.due().map_or(now + LOOK, |due| due.min(now + LOOK));
+            tokio::select! {
+                () = tokio::time::sleep_until(until.into()) => {
+                    // Whoever has put the right secret in place should not wait for a backoff.
+                    if life.trouble().is_some_and(|trouble| trouble.refused) && self.has_new_material().await {
+                        life.asked(self.clock.now());
+                    }
+                }
+                () = self.slot.ordered() => {}
             }
         }
+    }
+
+    /// Carries out what was ordered meanwhile.
+    fn follow_orders(&self, life: &mut Lifecycle) {
+        let now = self.clock.now();
+        if self.slot.take_purge() {
+            // Once more, in case a fetch that was under way has published.
+            self.slot.clear();
+            life.purged(now);
+            self.counters.forced(ForcedBy::Operator);
+            info!("token of `{}` purged by an operator", self.slot.name);
+        }
+        if self.slot.take_refresh() {
+            life.asked(now);
+            self.counters.forced(ForcedBy::Operator);
+        }
+        if self.slot.is_rejected() {
+            if life.may_replace() {
+                life.rejected(now);
+                self.counters.forced(ForcedBy::Upstream);
+            } else {
+                self.slot.settle();
+            }
+        }
+    }
+
+    fn look_at_clocks(&self, life: &mut Lifecycle) {
+        let Some((jump, shorter)) = life.look(self.clock.now()) else { return };
+        let name = &self.slot.name;
+        match jump {
+            Jump::Forward(by) => info!("the wall clock is ahead by {by:.0?}: the token of `{name}` is renewed"),
+            Jump::Backward(by) => info!("the wall clock was set back by {by:.0?}: the token of `{name}` is renewed"),
+        }
+        if let Some(shorter) = shorter {
+            self.slot.shorten(shorter);
+        }
+    }
+
+    fn fetcher(&self) -> std::sync::MutexGuard<'_, F> {
+        self.fetcher.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn fetch(&self) -> Result<Fetched, FetchError> {
         // Closed semaphores do not occur: both live as long as the task.
         let _server = self.limits.server.acquire().await;
         let _everyone = self.limits.everyone.acquire().await;
-        let (client, credential, style) = (self.client.clone(), self.credential.clone(), self.style);
+        let began = self.clock.now().instant;
+        let task = self.clone();
         // A panic in the HTTP client is a failed fetch, not the end of this credential.
-        let fetched = tokio::task::spawn_blocking(move || fetch(&client, &credential, style)).await;
+        let fetched = tokio::task::spawn_blocking(move || task.fetcher().fetch()).await;
         let result = fetched.unwrap_or(Err(FetchError::Panicked));
-        self.metrics.fetched(&self.slot.name, result.as_ref().map_or_else(FetchError::label, |_| "ok"));
+        let took = self.clock.now().instant.saturating_duration_since(began);
+        self.counters.fetched(result.as_ref().map_or_else(FetchError::label, |_| "ok"), took);
         result
     }
 
-    /// Publishes a grant and says when to fetch the next.
-    fn accept(&mut self, fetched: &Fetched) -> Option<Instant> {
-        self.style = fetched.style;
-        let lifetime = fetched.grant.expires_in.or(self.credential.default_ttl);
-        let life =
-            lifetime.map_or(Life::ENDLESS, |lifetime| Life::of(fetched.requested_at, lifetime, random::fraction()));
-        let generation = self.slot.token().map_or(0, |token| token.generation) + 1;
-        let scheme = self.credential.scheme.as_deref().unwrap_or("Bearer");
-        let Some(token) = Token::new(scheme, &fetched.grant.access_token, generation, life) else {
-            return Some(self.refuse(&FetchError::BadToken));
-        };
-        self.slot.publish(token);
-        self.report_success(generation, lifetime);
-        self.failures = 0;
-        life.refresh_at
+    async fn has_new_material(&self) -> bool {
+        let task = self.clone();
+        tokio::task::spawn_blocking(move || task.fetcher().has_new_material()).await.unwrap_or(false)
     }
 
-    /// Keeps what there is and says when to try again.
-    fn refuse(&mut self, reason: &FetchError) -> Instant {
-        self.failures = self.failures.saturating_add(1);
-        let backoff = if reason.is_refusal() { REFUSED } else { RETRY };
-        let is_new = self.failures == 1 || self.last != reason.label();
-        self.of_a_kind = if is_new { 1 } else { self.of_a_kind.saturating_add(1) };
-        self.last = reason.label();
-        let now = Instant::now();
-        let unusable_at = self.slot.token().and_then(|token| token.life.unusable_at);
-        let wait = backoff.wait(self.of_a_kind, random::fraction());
-        let wait = before_the_end(wait, unusable_at, now, self.credential.timeout);
-        self.report_failure(reason, is_new, now, wait);
-        now + wait
+    /// Publishes a grant.
+    fn accept(&mut self, fetched: &Fetched, life: &mut Lifecycle) {
+        let grant = &fetched.grant;
+        let now = self.clock.now();
+        let same = self.slot.token().is_some_and(|token| token.access_token() == grant.access_token);
+        let failures = life.trouble().map_or(0, |trouble| trouble.failures);
+        let generation = if same { self.generation } else { self.generation + 1 };
+        let planned = life.granted(grant, fetched.requested_at, same, now, random::fraction());
+        let scheme = self.credential.scheme.as_deref().unwrap_or(grant.token_type.scheme());
+        let Some(token) = Token::new(scheme, &grant.access_token, generation, planned, fetched.requested_at) else {
+            return self.suffer(&FetchError::BadToken, life);
+        };
+        let token = if self.slot.dpop.is_some() { token.bound_to_key(&grant.access_token) } else { token };
+        self.generation = generation;
+        let token = token.bound_to_certificate(fetched.certificate.clone()).for_scope(grant.scope.as_deref());
+        self.slot.publish(token);
+        if same {
+            self.counters.same();
+        }
+        self.log_success(failures, planned.expires_at.map(|end| end.saturating_duration_since(now.instant)));
+    }
+
+    /// Keeps what there is.
+    fn suffer(&self, error: &FetchError, life: &mut Lifecycle) {
+        let now = self.clock.now();
+        let setback = life.failed(error, now, random::fraction());
+        self.log_failure(error, setback, now.instant);
+    }
+
+    fn report(&self, life: &Lifecycle) {
+        let trouble = life.trouble();
+        self.slot.report(Standing {
+            failures: trouble.map_or(0, |trouble| trouble.failures),
+            error: trouble.map(|trouble| trouble.label),
+            refused: trouble.is_some_and(|trouble| trouble.refused),
+            fetched_at: Some(self.clock.now().wall),
+            next_at: life.due(),
+        });
     }
 
     /// One line when the state changes, not one for every refresh.
-    fn report_success(&self, generation: u64, lifetime: Option<Duration>) {
+    fn log_success(&self, failures: u32, left: Option<Duration>) {
         let name = &self.slot.name;
-        match (generation, self.failures) {
-            (1, _) => info!("token obtained for `{name}`, lifetime {}", seconds(lifetime)),
-            (_, 0) => debug!("token refreshed for `{name}`, lifetime {}", seconds(lifetime)),
+        let left = left.map_or_else(|| "without end".to_owned(), |left| format!("{} s", left.as_secs()));
+        match (self.generation, failures) {
+            (1, _) => info!("token obtained for `{name}`, lifetime {left}"),
+            (_, 0) => debug!("token refreshed for `{name}`, lifetime {left}"),
             (_, failures) => info!("token refreshed for `{name}` after {failures} failed attempts"),
         }
     }
 
-    fn report_failure(&self, reason: &FetchError, is_new: bool, now: Instant, wait: Duration) {
+    fn log_failure(&self, reason: &FetchError, setback: Setback, now: Instant) {
+        let Setback { failures, is_new, wait } = setback;
         let name = &self.slot.name;
         if is_new {
             let left =
                 if self.slot.is_usable(now) { "the current token stays in use" } else { "there is no usable token" };
             warn!("token fetch for `{name}` failed: {reason}; {left}, next attempt in {wait:.1?}");
-        } else if self.slot.has_started() && !self.slot.is_usable(now) && self.failures.is_power_of_two() {
-            error!("token of `{name}` has expired and {} attempts to renew it failed: {reason}", self.failures);
+        } else if self.slot.has_started() && !self.slot.is_usable(now) && failures.is_power_of_two() {
+            error!("token of `{name}` has expired and {failures} attempts to renew it failed: {reason}");
         } else {
             debug!("token fetch for `{name}` failed again: {reason}; next attempt in {wait:.1?}");
         }
     }
 }
 
-/// One attempt, or two where the configuration leaves it to us how the client authenticates and the server did not know
-/// it the first way.
-fn fetch(client: &TokenClient, credential: &Credential, style: Style) -> Result<Fetched, FetchError> {
-    let ask = |style| {
-        let requested_at = Instant::now();
-        client.fetch(credential, style).map(|grant| Fetched { grant, style, requested_at })
-    };
-    match (ask(style), style.fallback(credential.client_auth)) {
-        // If the server knows the client neither way, the refusal to report is that of the way that is tried first again.
-        (Err(refusal), Some(other)) if refusal.is_client_unknown() => {
-            ask(other).map_err(|error| if error.is_client_unknown() { refusal } else { error })
-        }
-        (result, _) => result,
-    }
-}
-
-/// Shortens a wait so that one more try fits in before the current token becomes unusable.
-fn before_the_end(wait: Duration, unusable_at: Option<Instant>, now: Instant, a_try: Duration) -> Duration {
-    let Some(left) = unusable_at.and_then(|end| end.checked_duration_since(now)) else { return wait };
-    let latest = left.saturating_sub(a_try);
-    if latest > RETRY.least { wait.min(latest) } else { wait }
-}
-
-fn seconds(lifetime: Option<Duration>) -> String {
-    lifetime.map_or_else(|| "without end".to_owned(), |lifetime| format!("{} s", lifetime.as_secs()))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::model::ClientAuth;
-
-    #[test]
-    fn a_retry_comes_before_the_token_ends_when_there_is_time_for_it() {
-        let now = Instant::now();
-        let (a_minute, a_try) = (Duration::from_secs(60), Duration::from_secs(10));
-        let wait = |left: u64| before_the_end(a_minute, Some(now + Duration::from_secs(left)), now, a_try).as_secs();
-        assert_eq!(wait(300), 60);
-        assert_eq!(wait(40), 30);
-        assert_eq!(wait(5), 60);
-        assert_eq!(before_the_end(a_minute, None, now, a_try), a_minute);
-    }
-
-    #[test]
-    fn only_auto_falls_back_and_only_from_basic() {
-        assert_eq!(Style::Basic.fallback(ClientAuth::Auto), Some(Style::Post));
-        assert_eq!(Style::Post.fallback(ClientAuth::Auto), None);
-        assert_eq!(Style::Basic.fallback(ClientAuth::Basic), None);
-    }
-}
+mod tests;

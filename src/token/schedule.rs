@@ -4,7 +4,9 @@
 //! and it is taken out of use a little before the authorization server would call it expired: what leaves here must
 //! still be valid when the upstream looks at it.
 
-use std::time::{Duration, Instant};
+use crate::base::Moment;
+use crate::token::answer::Lifetime;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Lifetimes outside these bounds are taken as the bound: shorter could not be used, longer is never worth trusting.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -20,6 +22,8 @@ const LONGEST_JITTER: Duration = Duration::from_secs(5 * 60);
 const SPACING: Duration = Duration::from_secs(10);
 const SHORT_SPACING: Duration = Duration::from_secs(1);
 const SHORT_LIFE: Duration = Duration::from_secs(20);
+/// How long a token is used that was over when it came: until the next one is here, and no longer.
+const OVERDUE: Duration = SPACING;
 
 /// The instants that matter in the life of one token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,20 +36,43 @@ pub struct Life {
     pub expires_at: Option<Instant>,
 }
 
+/// What is known of a token when its life is planned.
+#[derive(Debug, Clone, Copy)]
+pub struct Granted {
+    /// Before the request was sent: time on the network shortens a life, it never lengthens it.
+    pub requested_at: Moment,
+    /// What the answer says, or what stands in for it; `None`: without end.
+    pub lifetime: Option<Lifetime>,
+    /// When the server would like to be asked again.
+    pub refresh_in: Option<Duration>,
+    /// Whether it is the very token that we had: the server gives the same one until it dies.
+    pub same: bool,
+}
+
 impl Life {
     /// The life of a token that never expires.
     pub const ENDLESS: Self = Self { refresh_at: None, unusable_at: None, expires_at: None };
 
-    /// Plans the life of a token that lives for `lifetime`, counted from `requested_at`, before the request was sent: time
-    /// on the network shortens a life, it never lengthens it. `draw` is uniform in `0.0..1.0`.
+    /// Plans the life of a token. `draw` is uniform in `0.0..1.0`.
     #[must_use]
-    pub fn of(requested_at: Instant, lifetime: Duration, draw: f64) -> Self {
-        let lifetime = lifetime.clamp(SHORTEST, LONGEST);
-        let refresh_after = refresh_point(lifetime).saturating_sub(jitter(lifetime, draw)).max(spacing(lifetime));
+    pub fn of(granted: &Granted, draw: f64) -> Self {
+        let start = granted.requested_at.instant;
+        let (refresh, unusable, expires) = match granted.lifetime {
+            None | Some(Lifetime::Missing) => return Self::ENDLESS,
+            // The server says that it is over; others say so and mean nothing by it (KrakenD: for ever).
+            Some(Lifetime::Over) => (SHORT_SPACING, OVERDUE, OVERDUE),
+            Some(Lifetime::Given(lifetime)) => {
+                let lifetime = lifetime.clamp(SHORTEST, LONGEST);
+                // Asking early did not help, and the upstream takes it to its end.
+                let margin = if granted.same { Duration::ZERO } else { margin(lifetime) };
+                let unusable = lifetime.saturating_sub(margin);
+                (refresh_after(lifetime, unusable, granted, draw), unusable, lifetime)
+            }
+        };
         Self {
-            refresh_at: requested_at.checked_add(refresh_after),
-            unusable_at: requested_at.checked_add(lifetime.saturating_sub(margin(lifetime))),
-            expires_at: requested_at.checked_add(lifetime),
+            refresh_at: start.checked_add(refresh),
+            unusable_at: start.checked_add(unusable),
+            expires_at: start.checked_add(expires),
         }
     }
 
@@ -54,6 +81,36 @@ impl Life {
     pub fn is_usable(&self, now: Instant) -> bool {
         self.unusable_at.is_none_or(|end| now < end)
     }
+
+    /// The same life after the wall clock has jumped ahead: the authorization server's clock went on meanwhile.
+    #[must_use]
+    pub fn shortened(&self, by: Duration) -> Self {
+        let earlier = |at: Option<Instant>| at.map(|at| at.checked_sub(by).unwrap_or(at));
+        Self {
+            refresh_at: self.refresh_at,
+            unusable_at: earlier(self.unusable_at),
+            expires_at: earlier(self.expires_at),
+        }
+    }
+
+    /// The end on the wall clock, for people.
+    #[must_use]
+    pub fn ends(&self, now: Moment) -> Option<SystemTime> {
+        let end = self.expires_at?;
+        match end.checked_duration_since(now.instant) {
+            Some(left) => now.wall.checked_add(left),
+            None => now.wall.checked_sub(now.instant.saturating_duration_since(end)),
+        }
+    }
+}
+
+/// The server's hint, if it leaves time for a refresh; else our own point. Never below the spacing: a server that hands out
+/// short or dying tokens must not be hammered. That bound comes before everything else, so that a token that lives for a
+/// second only is replaced when it has ended.
+fn refresh_after(lifetime: Duration, unusable: Duration, granted: &Granted, draw: f64) -> Duration {
+    let hint = granted.refresh_in.filter(|hint| *hint < unusable);
+    let early = hint.unwrap_or_else(|| refresh_point(lifetime));
+    early.saturating_sub(jitter(lifetime, draw)).max(spacing(lifetime))
 }
 
 /// 80 % of the life, or a minute before its end if that is earlier, but never in its first half.
@@ -73,9 +130,9 @@ fn margin(lifetime: Duration) -> Duration {
     (lifetime / 10).clamp(Duration::from_secs(2), Duration::from_secs(10)).min(lifetime / 4)
 }
 
-/// The least time between two fetches: a server that hands out short or dying tokens must not be hammered.
-/// That bound comes before everything else: a token that lives for a second only is replaced when it has ended.
-fn spacing(lifetime: Duration) -> Duration {
+/// The least time between two fetches of a token with this lifetime.
+#[must_use]
+pub fn spacing(lifetime: Duration) -> Duration {
     if lifetime < SHORT_LIFE { SHORT_SPACING } else { SPACING }
 }
 
@@ -86,8 +143,16 @@ mod tests {
     use super::*;
 
     fn plan(seconds: u64, draw: f64) -> (f64, f64, f64) {
-        let start = Instant::now();
-        let life = Life::of(start, Duration::from_secs(seconds), draw);
+        after(&granted(Lifetime::Given(Duration::from_secs(seconds))), draw)
+    }
+
+    fn granted(lifetime: Lifetime) -> Granted {
+        Granted { requested_at: Moment::now(), lifetime: Some(lifetime), refresh_in: None, same: false }
+    }
+
+    fn after(granted: &Granted, draw: f64) -> (f64, f64, f64) {
+        let life = Life::of(granted, draw);
+        let start = granted.requested_at.instant;
         let after = |at: Option<Instant>| at.expect("bounded").duration_since(start).as_secs_f64();
         (after(life.refresh_at), after(life.unusable_at), after(life.expires_at))
     }
@@ -123,8 +188,43 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_is_over_when_it_comes_is_used_until_the_next_one_is_here() {
+        assert_eq!(after(&granted(Lifetime::Over), 1.0), (1.0, 10.0, 10.0));
+    }
+
+    #[test]
+    fn the_servers_hint_is_followed_where_it_leaves_time() {
+        let hinted = |seconds| {
+            let refresh_in = Some(Duration::from_secs(seconds));
+            after(&Granted { refresh_in, ..granted(Lifetime::Given(Duration::from_secs(3600))) }, 0.0).0
+        };
+        assert_eq!(hinted(1800), 1800.0);
+        assert_eq!(hinted(1), 10.0);
+        assert_eq!(hinted(3595), 2880.0);
+    }
+
+    #[test]
+    fn the_same_token_again_is_used_to_its_end_and_asked_for_ever_more_often() {
+        let again = |seconds| Granted { same: true, ..granted(Lifetime::Given(Duration::from_secs(seconds))) };
+        assert_eq!(after(&again(60), 0.0), (30.0, 60.0, 60.0));
+        assert_eq!(after(&again(20), 0.0), (10.0, 20.0, 20.0));
+        assert_eq!(after(&again(8), 0.0), (4.0, 8.0, 8.0));
+        assert_eq!(after(&again(1), 0.0), (1.0, 1.0, 1.0));
+    }
+
+    #[test]
+    fn after_a_jump_of_the_wall_clock_a_token_ends_earlier() {
+        let granted = granted(Lifetime::Given(Duration::from_secs(100)));
+        let life = Life::of(&granted, 0.0).shortened(Duration::from_secs(60));
+        let later = |seconds| granted.requested_at.instant + Duration::from_secs(seconds);
+        assert!(life.is_usable(later(29)) && !life.is_usable(later(30)));
+        let now = granted.requested_at;
+        assert_eq!(life.ends(now), Some(now.wall + Duration::from_secs(40)));
+    }
+
+    #[test]
     fn absurd_lifetimes_are_clamped() {
-        assert_eq!(plan(0, 0.0).2, 1.0);
+        assert_eq!(after(&granted(Lifetime::Given(Duration::from_millis(1))), 0.0).2, 1.0);
         assert_eq!(plan(u64::MAX, 0.0).2, 7.0 * 24.0 * 3600.0);
         assert!(Life::ENDLESS.is_usable(Instant::now()));
     }

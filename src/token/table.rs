@@ -1,6 +1,8 @@
 //! All credentials of a configuration, each with the one slot that every backend with an equal credential shares.
 
+use crate::base::jws::KeyError;
 use crate::config::model::{Credential, Model, TokenPolicy};
+use crate::token::dpop::DpopKey;
 use crate::token::key::TokenKey;
 use crate::token::slot::TokenSlot;
 use std::collections::{BTreeMap, HashMap};
@@ -23,26 +25,38 @@ pub struct TokenTable {
 
 impl TokenTable {
     /// Collects the distinct credentials of a configuration. A credential is required as soon as one backend says so.
-    #[must_use]
-    pub fn of(model: &Model) -> Self {
+    ///
+    /// # Errors
+    /// If there is no randomness for a key that tokens are to be bound to.
+    pub fn of(model: &Model) -> Result<Self, KeyError> {
         let policies = || model.endpoints.iter().filter_map(|endpoint| endpoint.backend.token.as_ref());
         let mut names = Names::default();
         let mut entries = BTreeMap::new();
         for policy in policies() {
             let key = TokenKey::of(&policy.credential);
-            entries.entry(key).or_insert_with(|| {
-                let required = policies().any(|other| other.required && TokenKey::of(&other.credential) == key);
-                let slot = TokenSlot::new(key, names.pick(&policy.credential), required);
-                Entry { credential: policy.credential.clone(), slot: Arc::new(slot) }
-            });
+            if entries.contains_key(&key) {
+                continue;
+            }
+            let required = policies().any(|other| other.required && TokenKey::of(&other.credential) == key);
+            let mut slot = TokenSlot::new(key, names.pick(policy), required);
+            if policy.credential.dpop {
+                slot = slot.bound_to(DpopKey::generate()?);
+            }
+            entries.insert(key, Entry { credential: policy.credential.clone(), slot: Arc::new(slot) });
         }
-        Self { entries }
+        Ok(Self { entries })
     }
 
     /// The slot of a policy's credential; there is one for every policy of the model the table was made of.
     #[must_use]
     pub fn slot(&self, policy: &TokenPolicy) -> Option<&Arc<TokenSlot>> {
         self.entries.get(&TokenKey::of(&policy.credential)).map(|entry| &entry.slot)
+    }
+
+    /// The entry of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Entry> {
+        self.entries.values().find(|entry| entry.slot.name == name)
     }
 
     /// All entries, in the order of their keys.
@@ -56,15 +70,16 @@ impl TokenTable {
     }
 }
 
-/// Names for logs and metrics: `client_id@host`, and a number where several credentials have that. Nothing of the key: it
-/// is a hash of the secret, too, and a name must not let anybody test guesses.
+/// Names for logs and metrics: the one from `auth/credentials`, else `client_id@host`; and a number where several credentials
+/// have that. Nothing of the key: it is a hash of the secret, too, and a name must not let anybody test guesses.
 #[derive(Default)]
 struct Names(HashMap<String, u32>);
 
 impl Names {
-    fn pick(&mut self, credential: &Credential) -> String {
-        let host = credential.token_url.host_str().unwrap_or_default();
-        let name = format!("{}@{host}", credential.client_id);
+    fn pick(&mut self, policy: &TokenPolicy) -> String {
+        let credential = &policy.credential;
+        let host = credential.endpoint.url().host_str().unwrap_or_default();
+        let name = policy.name.clone().unwrap_or_else(|| format!("{}@{host}", credential.client_id));
         let count = self.0.entry(name.clone()).or_default();
         *count += 1;
         if *count == 1 { name } else { format!("{name}#{count}") }

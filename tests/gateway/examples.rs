@@ -66,6 +66,7 @@ fn reference() -> String {
         ("`extra_config.router` of the service", Level::Namespace("router")),
         ("`extra_config.admin` of the service", Level::Namespace("admin")),
         ("`extra_config.auth/client-credentials` of a backend", Level::Namespace("auth/client-credentials")),
+        ("`tls` in `auth/client-credentials`", Level::Namespace("auth/client-credentials.tls")),
     ];
     let mut text = String::new();
     for (title, level) in levels {

@@ -1,7 +1,7 @@
 //! Keys inside the namespaces that we build.
 
-use super::Kind::{Any, Boolean, Duration, Integer, List, Object, String, Strings};
-use super::{Key, Kind, ignored, not_yet, observed, supported, unless};
+use super::Kind::{Boolean, Duration, Integer, List, Object, String, Strings};
+use super::{Key, Kind, ignored, not_yet, observed, supported};
 
 /// The keys of one namespace; none for one we do not build.
 pub(super) fn keys(namespace: &str) -> &'static [Key] {
@@ -9,6 +9,7 @@ pub(super) fn keys(namespace: &str) -> &'static [Key] {
         "router" => ROUTER,
         "admin" => ADMIN,
         "auth/client-credentials" => CLIENT_CREDENTIALS,
+        "auth/client-credentials.tls" => TLS,
         _ => &[],
     }
 }
@@ -22,7 +23,12 @@ pub const CLIENT_AUTH: &[&str] = &[
     "client_secret_jwt",
     "private_key_jwt",
     "tls_client_auth",
+    "self_signed_tls_client_auth",
 ];
+
+/// Words of `signing_algorithm`.
+const SIGNING_ALGORITHMS: &[&str] =
+    &["HS256", "HS384", "HS512", "RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"];
 
 const CLIENT_IP: &str = "choosing the client's address from headers";
 const COMPRESSION: &str = "compression at the edge";
@@ -58,46 +64,89 @@ const ADMIN: &[Key] = &[
     not_yet("tls", Object, "admin access beyond loopback"),
 ];
 
-const SECRET_FILES: &str = "credentials that are read again when their file changes";
-const ASSERTION: &str = "client authentication by a signed assertion";
-const REPLAY: &str = "a new token when the upstream rejects one";
-
 const CLIENT_CREDENTIALS: &[Key] = &[
+    supported("use", String, "name of a credential in auth/credentials; keys beside it replace its keys (extension)"),
     supported("client_id", String, "who asks for the token"),
-    supported("client_secret", String, "proves it"),
+    supported("client_secret", Strings, "proves it; a list of two while one takes the other's place (extension)"),
     supported("token_url", String, "the token endpoint"),
     supported("scopes", Strings, "scopes, split at commas and blanks"),
     supported("endpoint_params", Object, "further parameters of the token request"),
     supported("is_disabled", Boolean, "no token for this backend"),
+    supported("client_auth", Kind::Word(CLIENT_AUTH), "how the client authenticates; auto unless set (extension)"),
     supported(
-        "client_auth",
-        Kind::Word(CLIENT_AUTH),
-        "how the client authenticates; the last three are not built yet (extension)",
+        "basic_encoding",
+        Kind::Word(&["rfc6749", "raw"]),
+        "whether Basic is form-encoded; it is unless set (extension)",
     ),
+    supported("client_secret_file", String, "file with the secret, read for each token request (extension)"),
+    supported(
+        "private_key_file",
+        String,
+        "PEM file of the key for private_key_jwt, read for each token request (extension)",
+    ),
+    supported("key_id", String, "kid of the assertion (extension)"),
+    supported(
+        "signing_algorithm",
+        Kind::Word(SIGNING_ALGORITHMS),
+        "alg of the assertion; the usual one of the key unless set (extension)",
+    ),
+    supported(
+        "assertion_audience",
+        String,
+        "aud of the assertion; the issuer, else the token endpoint, unless set (extension)",
+    ),
+    supported("client_assertion_file", String, "file with a signed assertion, read for each token request (extension)"),
+    supported("issuer", String, "in place of token_url: the server's metadata is discovered (extension)"),
+    supported("audience", Strings, "audience parameters of the token request (extension)"),
+    supported("resource", Strings, "resource parameters of the token request (extension)"),
+    supported(
+        "request_format",
+        Kind::Word(&["form", "json"]),
+        "how the token request is written; form unless set (extension)",
+    ),
+    supported("request_headers", Object, "further headers of the token request (extension)"),
+    supported("tls", Object, "TLS settings of the token endpoint (extension)"),
+    supported(
+        "proxy_url",
+        String,
+        "http, https or socks5 proxy towards the token endpoint, or env; none unless set (extension)",
+    ),
+    supported("allow_insecure_token_url", Boolean, "permit http beyond loopback (extension)"),
+    supported("dpop", Boolean, "tokens are bound to a key of the gateway's, with a proof in each request (extension)"),
+    supported("certificate_bound", Boolean, "the upstream is shown the client certificate of tls, too (extension)"),
     supported("timeout", Duration, "one whole token request; 10s unless set (extension)"),
     supported("default_ttl", String, "lifetime when the answer has none, or never; 300s unless set (extension)"),
     supported("header", String, "where the token goes; Authorization unless set (extension)"),
     supported("scheme", String, "what goes before the token; from token_type unless set (extension)"),
-    supported("on_missing", Kind::Word(&["reject", "pass"]), "what happens without a token (extension)"),
+    supported(
+        "on_missing",
+        Kind::Word(&["reject", "pass"]),
+        "what happens without a token; reject unless set (extension)",
+    ),
     supported("reject_status", Integer, "answer without a token; 503 unless set (extension)"),
     supported("first_token_wait", Duration, "wait for the very first token; 5s unless set (extension)"),
-    supported("required", Boolean, "readiness waits for this credential (extension)"),
-    supported("allow_insecure_token_url", Boolean, "permit http beyond loopback (extension)"),
-    unless("basic_encoding", String, "Basic without form encoding", &["rfc6749"]),
-    unless("request_format", String, "token requests in JSON", &["form"]),
-    unless("replay", String, REPLAY, &["never"]),
-    not_yet("refresh_on_status", List, REPLAY),
-    not_yet("client_secret_file", String, SECRET_FILES),
-    not_yet("private_key_file", String, ASSERTION),
-    not_yet("key_id", String, ASSERTION),
-    not_yet("signing_algorithm", String, ASSERTION),
-    not_yet("assertion_audience", String, ASSERTION),
-    not_yet("client_assertion_file", String, ASSERTION),
-    not_yet("issuer", String, "discovery of the token endpoint"),
-    not_yet("audience", Strings, "an audience parameter of its own; put it into endpoint_params"),
-    not_yet("resource", Strings, "a resource parameter of its own; put it into endpoint_params"),
-    not_yet("request_headers", Object, "extra headers on the token request"),
-    not_yet("tls", Object, "TLS settings of the token endpoint"),
-    unless("proxy_url", Any, "a proxy towards the token endpoint", &["none"]),
-    not_yet("dpop", Boolean, "DPoP proofs"),
+    supported(
+        "refresh_on_status",
+        List,
+        "upstream statuses that mean the token is rejected; 401 unless set (extension)",
+    ),
+    supported(
+        "replay",
+        Kind::Word(&["idempotent", "never", "always"]),
+        "which rejected requests are sent once more; idempotent unless set (extension)",
+    ),
+    supported("required", Boolean, "readiness waits for this credential; it does unless set (extension)"),
+    supported("revoke_on_shutdown", Boolean, "give the token back when the process ends (extension)"),
+    supported("revocation_url", String, "where to; the issuer's metadata says it unless set (extension)"),
+];
+
+const TLS: &[Key] = &[
+    supported("ca_file", String, "PEM file of the only authorities to trust; the system's unless set"),
+    supported(
+        "client_certificate_file",
+        String,
+        "PEM file of the client certificate with its chain, read for each token request",
+    ),
+    supported("client_key_file", String, "PEM file of its private key"),
+    supported("min_version", Kind::Word(&["TLS12", "TLS13"]), "oldest version of TLS; TLS12 unless set"),
 ];

@@ -35,6 +35,7 @@ const QUEUE: &str = "porteur speaks HTTP to upstreams; it produces and consumes 
 pub const NAMESPACES: &[Namespace] = &[
     built("router", SERVICE, "how the router behaves"),
     built("admin", SERVICE, "the admin listener (extension)"),
+    built("auth/credentials", SERVICE, "credentials with a name, for backends to use (extension)"),
     built("auth/client-credentials", BACKEND, "the token this backend's requests carry"),
     later("auth/validator", ENDPOINT, "checks of the client's JWT"),
     later("auth/signer", ENDPOINT, "signing of tokens"),

@@ -4,10 +4,10 @@ use super::super::code;
 use super::super::diagnostic::Diagnostic;
 use super::super::document::Node;
 use super::super::keys::{ENCODINGS, Level};
-use super::super::model::{AllowList, Backend, EndpointPath, Host};
+use super::super::model::{AllowList, Backend, EndpointPath, Host, TokenPolicy};
 use super::super::read::{Context, Object, quoted};
 use super::super::suggest;
-use super::client_credentials::token_policy;
+use super::credential::token_policy;
 use super::endpoint::Service;
 use super::host::hosts;
 use super::lists::{headers, query_strings};
@@ -20,7 +20,7 @@ pub(super) fn backend(
     cx: &mut Context<'_>,
     node: &Node,
     endpoint: Option<(&EndpointPath, &Node)>,
-    service: &Service,
+    service: &Service<'_>,
 ) -> Option<Backend> {
     let object = Object::open(cx, node, Level::Backend)?;
     let hosts = upstreams(cx, &object, service);
@@ -32,7 +32,8 @@ pub(super) fn backend(
     let input_headers = headers(cx, object.get("input_headers"));
     let input_query_strings = query_strings(cx, object.get("input_query_strings"));
     let namespaces = Namespaces::open(cx, object.get("extra_config"), Level::Backend);
-    let token = token_policy(cx, namespaces.get("auth/client-credentials"));
+    let token = token_policy(cx, namespaces.get("auth/client-credentials"), &service.credentials);
+    check_bound(cx, &namespaces, token.as_ref(), hosts.as_deref());
     Some(Backend {
         hosts: hosts?,
         url_pattern: url_pattern?,
@@ -44,6 +45,17 @@ pub(super) fn backend(
     })
 }
 
+/// A certificate is shown in a TLS handshake, or not at all (RFC 8705 §3).
+fn check_bound(cx: &mut Context<'_>, namespaces: &Namespaces<'_>, token: Option<&TokenPolicy>, hosts: Option<&[Host]>) {
+    let bound = token.is_some_and(|token| token.credential.certificate_bound);
+    if let (true, Some(hosts), Some(node)) = (bound, hosts, namespaces.get("auth/client-credentials"))
+        && hosts.iter().any(|host| !host.https)
+    {
+        let message = "`certificate_bound` contradicts a host without TLS, which cannot see the certificate";
+        cx.error(node, code::CONTRADICTION, message, "use `https` hosts");
+    }
+}
+
 /// An empty list below the endpoint's filters nothing in KrakenD.
 fn second_list<T>(list: AllowList<T>) -> Option<AllowList<T>> {
     match list {
@@ -52,7 +64,7 @@ fn second_list<T>(list: AllowList<T>) -> Option<AllowList<T>> {
     }
 }
 
-fn upstreams(cx: &mut Context<'_>, object: &Object<'_>, service: &Service) -> Option<Vec<Host>> {
+fn upstreams(cx: &mut Context<'_>, object: &Object<'_>, service: &Service<'_>) -> Option<Vec<Host>> {
     const HELP: &str = "add `\"host\": [\"http://name:port\"]` here or at the root";
     if let Some(node) = object.get("host") {
         let written = cx.strings(node)?.len();

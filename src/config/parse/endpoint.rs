@@ -8,6 +8,7 @@ use super::super::model::{Endpoint, EndpointPath, Host, Methods, TokenPolicy};
 use super::super::read::{Context, Object, quoted};
 use super::super::suggest;
 use super::backend::backend;
+use super::credential::Named;
 use super::lists::{headers, query_strings};
 use super::method::methods;
 use super::namespaces::Namespaces;
@@ -15,11 +16,13 @@ use super::path::endpoint_path;
 use std::time::Duration;
 
 /// What the service says for endpoints that do not say it themselves.
-pub(super) struct Service {
+pub(super) struct Service<'d> {
     pub timeout: Duration,
     /// `None`: there is no `host` at the root.
     pub hosts: Option<Vec<Host>>,
     pub encoding: Encoding,
+    /// `auth/credentials`.
+    pub credentials: Named<'d>,
 }
 
 /// What an `output_encoding` comes to.
@@ -52,7 +55,7 @@ pub(in super::super) struct Route<'d> {
 }
 
 /// Reads one entry.
-pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Service) -> Entry<'d> {
+pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Service<'_>) -> Entry<'d> {
     let Some(object) = Object::open(cx, node, Level::Endpoint) else {
         return Entry { route: None, endpoint: None };
     };
@@ -119,7 +122,7 @@ pub(super) fn encoding(cx: &mut Context<'_>, node: &Node) -> Encoding {
     Encoding::Reported
 }
 
-fn check_encoding(cx: &mut Context<'_>, object: &Object<'_>, service: &Service) -> Encoding {
+fn check_encoding(cx: &mut Context<'_>, object: &Object<'_>, service: &Service<'_>) -> Encoding {
     let own = object.get("output_encoding").map_or(Encoding::Unset, |node| encoding(cx, node));
     let effective = if own == Encoding::Unset { service.encoding } else { own };
     if effective != Encoding::Unset {

@@ -8,6 +8,7 @@ use super::super::keys::{self, Level};
 use super::super::model::{Endpoint, Model, Router};
 use super::super::read::{Context, Object, quoted};
 use super::super::suggest;
+use super::credential::Named;
 use super::endpoint::{self, Encoding, Service};
 use super::host::hosts;
 use super::namespaces::{Namespaces, may_be_allowed};
@@ -23,15 +24,17 @@ const DEFAULT_PORT: u16 = 8080;
 pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<Model> {
     let root = Object::open(cx, document, Level::Root)?;
     version(cx, &root);
+    let namespaces = Namespaces::open(cx, root.get("extra_config"), Level::Root);
     let service = Service {
+        credentials: Named::open(cx, namespaces.get("auth/credentials")),
         timeout: root.duration(cx, "timeout").unwrap_or(DEFAULT_TIMEOUT),
         hosts: root.get("host").filter(|node| !is_empty(node)).map(|node| hosts(cx, node)),
         encoding: root.get("output_encoding").map_or(Encoding::Unset, |node| endpoint::encoding(cx, node)),
     };
     root.duration(cx, "cache_ttl");
-    let namespaces = Namespaces::open(cx, root.get("extra_config"), Level::Root);
     let settings = router::router(cx, namespaces.get("router"));
     let endpoints = endpoints(cx, &root, &service, &settings);
+    service.credentials.check_unused(cx);
     let listen_ip = root.get("listen_ip").and_then(|node| listen_ip(cx, node));
     let port = port(cx, &root);
     let admin = admin::admin(cx, namespaces.get("admin"), (listen_ip, port));
@@ -49,7 +52,7 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
     })
 }
 
-fn endpoints(cx: &mut Context<'_>, root: &Object<'_>, service: &Service, settings: &Router) -> Vec<Endpoint> {
+fn endpoints(cx: &mut Context<'_>, root: &Object<'_>, service: &Service<'_>, settings: &Router) -> Vec<Endpoint> {
     let nodes = root.get("endpoints").and_then(|node| cx.list(node)).unwrap_or_default();
     let entries: Vec<_> = nodes.iter().map(|node| endpoint::endpoint(cx, node, service)).collect();
     let routes: Vec<_> = entries.iter().filter_map(|entry| entry.route.as_ref()).collect();

@@ -1,13 +1,17 @@
 //! Values of `${…}` are used and never shown; secrets are in no rendered line.
 
+use super::super::model::{ClientAuth, SecretSource};
 use super::*;
+use crate::base::Secret;
 
 #[test]
 fn interpolated_values_are_used_and_never_shown() {
     let text = credentials(r#""client_id": "${env:ID:-me}", "client_secret": "${env:S}", "token_url": "${env:URL}""#);
     let good = json_with(&text, &Options::default(), &[("S", "hunter2"), ("URL", "https://idp/t")]);
     let policy = good.model.unwrap().endpoints[0].backend.token.clone().unwrap();
-    assert_eq!((policy.credential.client_id.as_str(), policy.credential.client_secret.expose()), ("me", "hunter2"));
+    assert_eq!(policy.credential.client_id, "me");
+    let ClientAuth::Secret { secrets, .. } = &policy.credential.client_auth else { panic!("no secret") };
+    assert_eq!(secrets, &[SecretSource::Text(Secret::new("hunter2"))]);
     let bad = json_with(&text, &Options::default(), &[("S", ""), ("URL", "http://hunter2/")]).report;
     assert_eq!(bad.errors(), 2);
     let rendered = bad.render(false);

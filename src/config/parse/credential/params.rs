@@ -1,10 +1,32 @@
 //! `endpoint_params` of `auth/client-credentials`: further parameters of the token request.
 
-use super::super::code;
-use super::super::document::{Member, Node, Value};
-use super::super::read::{Context, Object};
 use crate::base::Secret;
+use crate::config::code;
+use crate::config::document::{Member, Node, Value};
+use crate::config::read::{Context, Object};
 use std::collections::BTreeMap;
+
+/// Parameters that keys of their own set already.
+pub(super) struct Taken {
+    pub scope: bool,
+    pub audience: bool,
+    pub resource: bool,
+}
+
+impl Taken {
+    /// The key that sets this parameter.
+    fn key(&self, parameter: &str) -> Option<&'static str> {
+        match parameter {
+            "scope" if self.scope => Some("scopes"),
+            "audience" if self.audience => Some("audience"),
+            "resource" if self.resource => Some("resource"),
+            _ => None,
+        }
+    }
+}
+
+/// Parameters by which the client proves who it is: they follow from `client_auth`.
+const PROOFS: [&str; 2] = ["client_assertion", "client_assertion_type"];
 
 /// The parameters, sorted by name.
 #[derive(Default)]
@@ -12,7 +34,7 @@ pub(super) struct Params(pub BTreeMap<String, Vec<Secret>>);
 
 impl Params {
     /// Reads the object and compares it with what the other keys say.
-    pub(super) fn read(cx: &mut Context<'_>, object: &Object<'_>, has_scopes: bool) -> Self {
+    pub(super) fn read(cx: &mut Context<'_>, object: &Object<'_>, taken: &Taken) -> Self {
         let mut params = Self::default();
         let Some(node) = object.get("endpoint_params") else {
             return params;
@@ -20,21 +42,28 @@ impl Params {
         for member in cx.members(node).unwrap_or_default() {
             // No name is a comment here: KrakenD sends `$filter` and `_id` too.
             if member.value.value != Value::Null {
-                params.add(cx, member, has_scopes);
+                params.add(cx, member, taken);
             }
         }
         params
     }
 
-    fn add(&mut self, cx: &mut Context<'_>, member: &Member, has_scopes: bool) {
+    fn add(&mut self, cx: &mut Context<'_>, member: &Member, taken: &Taken) {
         let Some(values) = values(cx, &member.value) else {
             return;
         };
+        if let Some(key) = taken.key(&member.key) {
+            let message = format!("`{}` is written twice: in `{key}` and in `endpoint_params`", member.key);
+            cx.error(&member.value, code::ENDPOINT_PARAMS, message, format!("keep `{key}`"));
+            return;
+        }
         match member.key.as_str() {
             "grant_type" => check_grant(cx, &member.value, &values),
-            "scope" if has_scopes => {
-                let message = "the scopes are written twice: in `scopes` and in `endpoint_params`";
-                cx.error(&member.value, code::ENDPOINT_PARAMS, message, "keep `scopes`");
+            name if PROOFS.contains(&name) => {
+                let message =
+                    format!("`{name}` is not for `endpoint_params`: an assertion must be new in each request");
+                let help = "use `client_auth` with `private_key_file` or `client_assertion_file`";
+                cx.error(&member.value, code::ENDPOINT_PARAMS, message, help);
             }
             name @ ("client_id" | "client_secret") if !single(&values) => {
                 let message = format!("`{name}` in `endpoint_params` must be one text that is not empty");

@@ -1,0 +1,97 @@
+//! Certificates in PEM files: a client certificate with its key, and the authorities to trust.
+//!
+//! Everything that a TLS library would only find out when it connects is checked when a file is read; `ureq` panics over a
+//! certificate that does not fit its key (`ureq/src/tls/rustls.rs`, "valid client auth certificate").
+
+use rustls::Error as TlsError;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use std::fmt;
+
+/// A certificate chain, the client's own first, with the private key that belongs to it.
+pub struct ClientCertificate {
+    /// DER, leaf first.
+    pub chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+/// Why a file is not what it should be. None of the texts holds anything of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// No `BEGIN CERTIFICATE`.
+    #[error("it holds no PEM certificate")]
+    NoCertificate,
+    /// A certificate that cannot be read.
+    #[error("it holds a certificate that is not valid X.509")]
+    Malformed,
+    /// No `BEGIN PRIVATE KEY`.
+    #[error("it holds no PEM private key")]
+    NoKey,
+    /// A key of a kind that TLS cannot use.
+    #[error("it holds a private key that cannot be used")]
+    UnusableKey,
+    /// They are two halves of different pairs.
+    #[error("the certificate does not belong to the private key")]
+    Mismatch,
+}
+
+impl ClientCertificate {
+    /// Reads both files' contents and checks that they belong together.
+    ///
+    /// # Errors
+    /// If either is not what it should be, or they do not fit.
+    pub fn read(chain: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
+        let chain = certificates(chain)?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| CertificateError::NoKey)?;
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        match CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider) {
+            Ok(_) => Ok(Self { chain, key }),
+            Err(TlsError::InconsistentKeys(_)) => Err(CertificateError::Mismatch),
+            Err(TlsError::InvalidCertificate(_)) => Err(CertificateError::Malformed),
+            Err(_) => Err(CertificateError::UnusableKey),
+        }
+    }
+
+    /// The private key. Not for anything but a TLS library.
+    #[must_use]
+    pub const fn key(&self) -> &PrivateKeyDer<'static> {
+        &self.key
+    }
+}
+
+/// The key stays inside.
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCertificate").field("certificates", &self.chain.len()).finish_non_exhaustive()
+    }
+}
+
+/// The certificates of a PEM file, at least one, each of them readable.
+///
+/// # Errors
+/// If there is none, or one that no TLS library would take.
+pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let found = found.map_err(|_| CertificateError::Malformed)?;
+    if found.is_empty() {
+        return Err(CertificateError::NoCertificate);
+    }
+    let readable = |certificate: &CertificateDer<'_>| rustls::server::ParsedCertificate::try_from(certificate).is_ok();
+    if found.iter().all(readable) { Ok(found) } else { Err(CertificateError::Malformed) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_certificate_is_said_to_be_none() {
+        assert_eq!(certificates(b"hello"), Err(CertificateError::NoCertificate));
+        assert_eq!(
+            certificates(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+            Err(CertificateError::Malformed)
+        );
+        assert_eq!(ClientCertificate::read(b"", b"").unwrap_err(), CertificateError::NoCertificate);
+    }
+}

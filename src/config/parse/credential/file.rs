@@ -1,0 +1,72 @@
+//! Files that a credential names: found, read and judged when the configuration is loaded, so that a wrong path is an error
+//! with a place and not a failed token request. What they hold is read again later; here only the path is kept.
+
+use crate::base::files;
+use crate::config::code;
+use crate::config::document::{Node, Origin};
+use crate::config::read::{Context, Object, quoted};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Who may read a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Privacy {
+    /// Anybody.
+    Public,
+    /// Only those who need it: others are warned of.
+    Secret,
+}
+
+/// A file with its content.
+pub(super) struct Named<'d> {
+    pub path: PathBuf,
+    pub content: Vec<u8>,
+    pub node: &'d Node,
+}
+
+/// The file that a key names. `None` also when it cannot be read, which is reported.
+pub(super) fn named<'d>(cx: &mut Context<'_>, object: &Object<'d>, key: &str, privacy: Privacy) -> Option<Named<'d>> {
+    let node = object.get(key)?;
+    let text = cx.string(node)?;
+    if text.is_empty() {
+        cx.error(node, code::FILE, format!("the `{key}` is empty"), "write the path of the file");
+        return None;
+    }
+    let path = cx.folder.join(text);
+    match files::read(&path, files::LARGEST_SECRET) {
+        Ok(content) => {
+            if privacy == Privacy::Secret {
+                warn_readable(cx, node, &path, key);
+            }
+            Some(Named { path, content, node })
+        }
+        Err(why) => {
+            let message = format!("the `{key}` {} cannot be read: {why}", quoted(node));
+            let help = "the path is relative to the folder of the configuration file unless it begins with `/`";
+            cx.error(node, code::FILE, message, help);
+            None
+        }
+    }
+}
+
+/// Says that a file is not what it should be.
+pub(super) fn refuse(cx: &mut Context<'_>, file: &Named<'_>, key: &str, why: impl std::fmt::Display, help: &str) {
+    cx.error(file.node, code::FILE, format!("the `{key}` {} cannot be used: {why}", quoted(file.node)), help);
+}
+
+/// A secret for everybody is none.
+pub(super) fn warn_readable(cx: &mut Context<'_>, node: &Node, path: &Path, key: &str) {
+    const OTHERS_READ: u32 = 0o004;
+    let mode = std::fs::metadata(path).map(|metadata| metadata.permissions().mode());
+    if mode.is_ok_and(|mode| mode & OTHERS_READ != 0) {
+        let message = format!("the file of `{key}` can be read by every user of this machine");
+        cx.warning(node, code::READABLE_SECRET, message, "take the right away: `chmod o-r`");
+    }
+}
+
+/// The path of a text that is a lone `${file:…}`: such a secret can be read again when the file changes.
+pub(super) fn referred(cx: &Context<'_>, node: &Node) -> Option<PathBuf> {
+    let Origin::Interpolated(written) = &node.origin else { return None };
+    let path = written.strip_prefix("${file:")?.strip_suffix('}')?;
+    (!path.contains('}')).then(|| cx.folder.join(path))
+}

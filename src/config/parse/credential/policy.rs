@@ -1,0 +1,107 @@
+//! How a backend uses a token: header and scheme, what happens without one, and when the upstream rejects it.
+
+use crate::config::code;
+use crate::config::document::Node;
+use crate::config::model::{OnMissing, Replay};
+use crate::config::read::{Context, Object, quoted};
+use http::{HeaderName, StatusCode};
+use std::time::Duration;
+
+/// Names that steer the connection or the message itself, and never reach the upstream as written.
+const TAKEN: &[&str] = &[
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+];
+
+pub(super) fn positive(cx: &mut Context<'_>, node: &Node) -> Option<Duration> {
+    let duration = cx.duration(node)?;
+    if duration.is_zero() {
+        cx.error(node, code::VALUE, "the duration must be longer than 0", "remove the key for its default");
+        return None;
+    }
+    Some(duration)
+}
+
+pub(super) fn token_header(cx: &mut Context<'_>, node: &Node) -> Option<HeaderName> {
+    const HELP: &str = "write a name such as `Authorization` or `X-Api-Token`";
+    let text = cx.string(node)?;
+    let Ok(name) = HeaderName::from_bytes(text.as_bytes()) else {
+        cx.error(node, code::VALUE, format!("{} is not a header name", quoted(node)), HELP);
+        return None;
+    };
+    if TAKEN.contains(&name.as_str()) {
+        let message = format!("the token cannot go into {}: HTTP itself uses it", quoted(node));
+        cx.error(node, code::VALUE, message, HELP);
+        return None;
+    }
+    Some(name)
+}
+
+pub(super) fn scheme(cx: &mut Context<'_>, node: &Node) -> Option<String> {
+    let text = cx.string(node)?;
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        let message = format!("the scheme is one visible ASCII word, not {}", quoted(node));
+        cx.error(node, code::VALUE, message, "write a word such as `Bearer`, or `\"\"` for the token alone");
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+pub(super) fn on_missing(cx: &mut Context<'_>, object: &Object<'_>) -> Option<OnMissing> {
+    word(cx, object, "on_missing", &[("reject", OnMissing::Reject), ("pass", OnMissing::Pass)])
+}
+
+pub(super) fn replay(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Replay> {
+    let words = [("idempotent", Replay::Idempotent), ("never", Replay::Never), ("always", Replay::Always)];
+    word(cx, object, "replay", &words)
+}
+
+/// One of these words; the first is the default.
+pub(super) fn word<T: Copy>(cx: &mut Context<'_>, object: &Object<'_>, key: &str, words: &[(&str, T)]) -> Option<T> {
+    let Some(node) = object.get(key) else {
+        return words.first().map(|(_, value)| *value);
+    };
+    let text = cx.string(node)?;
+    let found = words.iter().find(|(word, _)| *word == text);
+    if found.is_none() {
+        let message = format!("unknown {key} {}", quoted(node));
+        let names: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        cx.error(node, code::VALUE, message, format!("write {}", names.join(" or ")));
+    }
+    found.map(|(_, value)| *value)
+}
+
+/// A status of failure.
+pub(super) fn failure_status(cx: &mut Context<'_>, node: &Node, help: &str) -> Option<StatusCode> {
+    let expected = "a status from 400 to 599";
+    let status: u16 = cx.integer(node, expected)?;
+    let found = StatusCode::from_u16(status).ok().filter(|_| (400..=599).contains(&status));
+    if found.is_none() {
+        cx.error(node, code::VALUE, format!("expected {expected}, found {}", quoted(node)), help);
+    }
+    found
+}
+
+/// An empty list: never.
+pub(super) fn refresh_on_status(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Vec<StatusCode>> {
+    use crate::config::document::Value;
+    let Some(node) = object.get("refresh_on_status") else {
+        return Some(vec![StatusCode::UNAUTHORIZED]);
+    };
+    let items = match &node.value {
+        Value::Array(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let read: Vec<_> = items.iter().map(|item| failure_status(cx, item, "401 is usual")).collect();
+    read.into_iter().collect()
+}

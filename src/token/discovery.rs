@@ -1,0 +1,153 @@
+//! The metadata of an authorization server (RFC 8414, OpenID Connect Discovery 1.0): where its endpoints are, when the
+//! configuration names only its issuer.
+
+use crate::token::answer;
+use crate::token::client::HttpClient;
+use crate::token::error::FetchError;
+use serde_json::Value;
+use std::net::IpAddr;
+use std::time::Duration;
+use url::{Host, Url};
+
+/// How long metadata is used before it is fetched again.
+pub const FRESH: Duration = Duration::from_secs(24 * 3600);
+
+/// What the engine needs of the metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadata {
+    /// `token_endpoint`, or its alias for clients with a certificate (RFC 8705 §5).
+    pub token_endpoint: Url,
+    /// `revocation_endpoint`, likewise.
+    pub revocation_endpoint: Option<Url>,
+}
+
+/// What to look for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// As written in the configuration, for the comparison.
+    pub issuer: &'a str,
+    /// The same as a URL.
+    pub url: &'a Url,
+    /// Whether endpoints without TLS are taken.
+    pub insecure: bool,
+    /// Whether the client shows a certificate.
+    pub with_certificate: bool,
+}
+
+/// Fetches the metadata: where RFC 8414 puts it and, if nothing is there, where OpenID Connect does.
+///
+/// # Errors
+/// [`FetchError::Discovery`] in both places' absence, or when what is there is not to be trusted.
+pub fn discover(client: &HttpClient, wanted: Wanted<'_>) -> Result<Metadata, FetchError> {
+    let mut absent = None;
+    for url in places(wanted.url) {
+        let answer = client.get(&url).map_err(|error| FetchError::Discovery(error.to_string()))?;
+        match answer.status {
+            200 => return read(&answer.body, wanted).map_err(|why| FetchError::Discovery(why.to_owned())),
+            // A redirect is not followed: whoever serves it would choose where the secret goes.
+            status => absent = Some(FetchError::Discovery(format!("status {status}"))),
+        }
+    }
+    Err(absent.unwrap_or_else(|| FetchError::Discovery("the issuer is no base for an address".to_owned())))
+}
+
+/// RFC 8414 §3.1 inserts the well-known part before the issuer's path, OpenID Connect appends it.
+fn places(issuer: &Url) -> Vec<Url> {
+    let path = issuer.path().trim_end_matches('/');
+    [format!("/.well-known/oauth-authorization-server{path}"), format!("{path}/.well-known/openid-configuration")]
+        .into_iter()
+        .map(|path| {
+            let mut url = issuer.clone();
+            url.set_path(&path);
+            url
+        })
+        .collect()
+}
+
+fn read(body: &[u8], wanted: Wanted<'_>) -> Result<Metadata, &'static str> {
+    let metadata = answer::object(body).map_err(|_| "the metadata is not a JSON object")?;
+    // RFC 8414 §3.3: a server that names another issuer is another server.
+    if metadata.get("issuer").and_then(Value::as_str) != Some(wanted.issuer) {
+        return Err("the metadata is another issuer's");
+    }
+    let token_endpoint = endpoint(&metadata, "token_endpoint", wanted)?;
+    Ok(Metadata {
+        token_endpoint: token_endpoint.ok_or("the metadata has no `token_endpoint`")?,
+        revocation_endpoint: endpoint(&metadata, "revocation_endpoint", wanted)?,
+    })
+}
+
+fn endpoint(metadata: &Value, name: &str, wanted: Wanted<'_>) -> Result<Option<Url>, &'static str> {
+    let aliases = metadata.get("mtls_endpoint_aliases").filter(|_| wanted.with_certificate);
+    let alias = aliases.and_then(|aliases| aliases.get(name));
+    let Some(text) = alias.or_else(|| metadata.get(name)).and_then(Value::as_str) else { return Ok(None) };
+    let url = Url::parse(text).map_err(|_| "the metadata names an endpoint that is not a URL")?;
+    let encrypted = url.scheme() == "https" || (url.scheme() == "http" && (wanted.insecure || is_loopback(&url)));
+    if !encrypted || url.scheme() != wanted.url.scheme() && wanted.url.scheme() == "https" {
+        return Err("the metadata names an endpoint that is not encrypted");
+    }
+    Ok(Some(url))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        Some(Host::Domain(_)) | None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect("a URL")
+    }
+
+    #[test]
+    fn the_well_known_part_goes_before_a_path_or_after_it() {
+        let of = |issuer: &str| places(&url(issuer)).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            of("https://idp.test"),
+            [
+                "https://idp.test/.well-known/oauth-authorization-server",
+                "https://idp.test/.well-known/openid-configuration"
+            ]
+        );
+        assert_eq!(
+            of("https://idp.test/realms/a/"),
+            [
+                "https://idp.test/.well-known/oauth-authorization-server/realms/a",
+                "https://idp.test/realms/a/.well-known/openid-configuration"
+            ]
+        );
+    }
+
+    #[test]
+    fn metadata_is_taken_from_its_own_issuer_only_and_names_encrypted_endpoints() {
+        let issuer = url("https://idp.test");
+        let read_with = |body: &str, with_certificate| {
+            let wanted = Wanted { issuer: "https://idp.test", url: &issuer, insecure: false, with_certificate };
+            read(body.as_bytes(), wanted).map(|metadata| metadata.token_endpoint.to_string())
+        };
+        let good = r#"{"issuer":"https://idp.test","token_endpoint":"https://idp.test/t",
+            "mtls_endpoint_aliases":{"token_endpoint":"https://mtls.idp.test/t"}}"#;
+        assert_eq!(read_with(good, false).as_deref(), Ok("https://idp.test/t"));
+        assert_eq!(read_with(good, true).as_deref(), Ok("https://mtls.idp.test/t"));
+        for (body, why) in [
+            ("[]", "not a JSON object"),
+            (r#"{"token_endpoint":"https://idp.test/t"}"#, "another issuer's"),
+            (r#"{"issuer":"https://idp.test/","token_endpoint":"https://idp.test/t"}"#, "another issuer's"),
+            (r#"{"issuer":"https://idp.test"}"#, "no `token_endpoint`"),
+            (r#"{"issuer":"https://idp.test","token_endpoint":7}"#, "no `token_endpoint`"),
+            (r#"{"issuer":"https://idp.test","token_endpoint":"/t"}"#, "not a URL"),
+            (r#"{"issuer":"https://idp.test","token_endpoint":"http://idp.test/t"}"#, "not encrypted"),
+            (r#"{"issuer":"https://idp.test","token_endpoint":"http://127.0.0.1/t"}"#, "not encrypted"),
+            (r#"{"issuer":"https://idp.test","token_endpoint":"file:///t"}"#, "not encrypted"),
+        ] {
+            let error = read_with(body, false).expect_err(body);
+            assert!(error.contains(why), "{body}: {error}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Why a token could not be had, in words that hold nothing of what the server sent but its status and OAuth error code.
+
+use std::time::Duration;
+
+/// Why there is no grant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// What the client proves itself with could not be read; the text names the key of the configuration.
+    #[error("{0}")]
+    Material(String),
+    /// The metadata of the issuer could not be had or is not to be trusted.
+    #[error("discovery: {0}")]
+    Discovery(String),
+    /// No answer within the credential's timeout.
+    #[error("no answer in time")]
+    Timeout,
+    /// The connection could not be made or broke; the text names the kind only.
+    #[error("connection failed: {0}")]
+    Transport(String),
+    /// A redirect, which is never followed: it could carry the secret to another host.
+    #[error("redirected with status {0}")]
+    Redirect(u16),
+    /// A status that is not 2xx.
+    #[error("status {status}{}", code_suffix(.code.as_deref()))]
+    Status {
+        /// The status.
+        status: u16,
+        /// The `error` member, if the body had a well-formed one.
+        code: Option<String>,
+        /// `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+    /// A 2xx answer with an `error` member.
+    #[error("error `{0}` in a successful answer")]
+    ErrorMember(String),
+    /// More than [`LARGEST_ANSWER`](super::answer::LARGEST_ANSWER).
+    #[error("answer larger than 64 KiB")]
+    TooLarge,
+    /// No body.
+    #[error("empty answer")]
+    Empty,
+    /// Not a JSON object, or one too deep.
+    #[error("answer is not a JSON object")]
+    NotJson,
+    /// No `access_token`, or not a text.
+    #[error("answer has no `access_token`")]
+    NoToken,
+    /// A token that cannot stand in a header.
+    #[error("`access_token` has characters or a length that no header can carry")]
+    BadToken,
+    /// A `token_type` we do not know how to use.
+    #[error("`token_type` is not {0}")]
+    TokenType(&'static str),
+    /// The fetch panicked; the loop that owns it goes on.
+    #[error("internal fault")]
+    Panicked,
+}
+
+fn code_suffix(code: Option<&str>) -> String {
+    code.map(|code| format!(", error `{code}`")).unwrap_or_default()
+}
+
+/// OAuth error codes (RFC 6749 §5.2, RFC 8707 §2) that say: not this client, or not for this request.
+const REFUSALS: [&str; 8] = [
+    "invalid_client",
+    "unauthorized_client",
+    "invalid_scope",
+    "invalid_request",
+    "invalid_target",
+    "invalid_grant",
+    "unsupported_grant_type",
+    "access_denied",
+];
+
+impl FetchError {
+    /// The value of the metric's `result` label.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Material(_) => "material",
+            Self::Discovery(_) => "discovery",
+            Self::Timeout => "timeout",
+            Self::Transport(_) => "transport",
+            Self::Redirect(_) => "redirect",
+            Self::Status { .. } => "status",
+            Self::ErrorMember(_) => "error_member",
+            Self::TooLarge => "too_large",
+            Self::Empty => "empty",
+            Self::NotJson => "not_json",
+            Self::NoToken => "no_token",
+            Self::BadToken => "bad_token",
+            Self::TokenType(_) => "token_type",
+            Self::Panicked => "panicked",
+        }
+    }
+
+    /// The OAuth error code, if the server named one.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Status { code, .. } => code.as_deref(),
+            Self::ErrorMember(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Whether the server refused the client or its request, so that the same request will not soon succeed.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Material(_) | Self::Status { status: 401 | 403, .. } => true,
+            Self::Status { status: 400, .. } | Self::ErrorMember(_) => {
+                self.code().is_some_and(|code| REFUSALS.contains(&code))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the server did not recognise the client, so that another way of authenticating is worth one try. Servers
+    /// that do not read Basic answer 401, or a 400 that misses `client_id` or calls the request invalid.
+    #[must_use]
+    pub fn is_client_unknown(&self) -> bool {
+        match self {
+            Self::Status { status: 401, .. } => true,
+            Self::Status { status: 400, .. } | Self::ErrorMember(_) => {
+                matches!(self.code(), Some("invalid_client" | "invalid_request"))
+            }
+            _ => false,
+        }
+    }
+
+    /// How long the server wants to be left alone.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! One fetch, from the files that prove who we are to the grant: which way of authenticating is tried, which secret, where,
+//! and what is remembered of it for the next time.
+//!
+//! It blocks, and so runs on a thread of its own; when to fetch is [`super::lifecycle`]'s question.
+
+use crate::base::{ClientCertificate, Clock, Moment, Secret};
+use crate::config::model::{ClientAuth, Credential, Revocation, SecretMethod, TokenEndpoint};
+use crate::token::answer::{self, Grant, TokenType};
+use crate::token::assertion;
+use crate::token::client::{Answer, HttpClient};
+use crate::token::discovery::{self, Metadata, Wanted};
+use crate::token::dpop::{DpopKey, Nonce};
+use crate::token::error::FetchError;
+use crate::token::material::{Material, TlsFiles};
+use crate::token::request::{Proof, TokenRequest};
+use std::sync::Arc;
+use std::time::Instant;
+use url::Url;
+
+/// A grant and what is needed to use it.
+#[derive(Debug)]
+pub struct Fetched {
+    /// What the server granted.
+    pub grant: Grant,
+    /// Before the request was sent: lifetimes count from here.
+    pub requested_at: Moment,
+    /// The certificate that was shown.
+    pub certificate: Option<Arc<ClientCertificate>>,
+}
+
+/// Whoever can fetch a token: the authorization server's client, or a test's stand-in.
+pub trait Fetch: Send + 'static {
+    /// Asks for a token. May block, and may ask several times.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn fetch(&mut self) -> Result<Fetched, FetchError>;
+
+    /// Whether what the client proves itself with is another than at the last fetch. May block.
+    fn has_new_material(&self) -> bool;
+
+    /// Gives a token back. May block.
+    ///
+    /// # Errors
+    /// Why that did not work.
+    fn revoke(&mut self, token: &Secret) -> Result<(), FetchError>;
+}
+
+/// The client of one credential, with what it remembers between two fetches.
+pub struct Exchange {
+    credential: Arc<Credential>,
+    clock: Arc<dyn Clock>,
+    /// Made anew when the files of `tls` change.
+    client: Option<(TlsFiles, HttpClient)>,
+    metadata: Option<(Metadata, Instant)>,
+    dpop: Option<Arc<DpopKey>>,
+    /// What worked last, and whether anything has.
+    way: Way,
+    way_works: bool,
+    /// What the last fetch proved itself with.
+    last: Option<Material>,
+}
+
+/// Which secret goes where, for clients that have one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Way {
+    in_header: bool,
+    secret: usize,
+}
+
+/// Where to ask.
+struct Endpoint {
+    url: Url,
+    /// What an assertion is meant for.
+    server: String,
+}
+
+impl Exchange {
+    /// The client of a credential. `dpop` is the key that its tokens are bound to, if they are.
+    #[must_use]
+    pub fn new(credential: Arc<Credential>, dpop: Option<Arc<DpopKey>>, clock: Arc<dyn Clock>) -> Self {
+        let in_header = !matches!(&credential.client_auth, ClientAuth::Secret { method: SecretMethod::Post, .. });
+        Self {
+            credential,
+            clock,
+            client: None,
+            metadata: None,
+            dpop,
+            way: Way { in_header, secret: 0 },
+            way_works: false,
+            last: None,
+        }
+    }
+
+    /// The ways to try, the one that worked last first. A way of authenticating that has worked is not doubted again; a
+    /// secret may always have been changed for the other.
+    fn ways(&self, secrets: usize) -> Vec<Way> {
+        let probes = matches!(&self.credential.client_auth, ClientAuth::Secret { method: SecretMethod::Auto, .. });
+        let other_secret = usize::from(self.way.secret == 0);
+        let mut ways = Vec::new();
+        // Without a secret there is one way, too.
+        for secret in [self.way.secret, other_secret].into_iter().take(secrets.max(1)) {
+            ways.push(Way { secret, ..self.way });
+            if probes && !self.way_works {
+                ways.push(Way { secret, in_header: !self.way.in_header });
+            }
+        }
+        ways
+    }
+
+    fn fetch_with(&mut self, material: &Material) -> Result<Fetched, FetchError> {
+        self.prepare(material)?;
+        let endpoint = self.endpoint()?;
+        let mut refusal = None;
+        for way in self.ways(material.secrets.len()) {
+            match self.ask(&endpoint, material, way) {
+                Ok(fetched) => {
+                    (self.way, self.way_works) = (way, true);
+                    return Ok(fetched);
+                }
+                // If the server knows the client no way, the refusal to report is that of the way that is tried first.
+                Err(error) if error.is_client_unknown() => drop(refusal.get_or_insert(error)),
+                Err(error) => {
+                    self.forget_endpoint(&error);
+                    return Err(error);
+                }
+            }
+        }
+        Err(refusal.unwrap_or_else(|| FetchError::Material("there is no secret".to_owned())))
+    }
+
+    /// Makes the HTTP client, again when its certificates have changed.
+    fn prepare(&mut self, material: &Material) -> Result<(), FetchError> {
+        if !self.client.as_ref().is_some_and(|(files, _)| *files == material.tls) {
+            let client = HttpClient::new(&self.credential.transport, &material.tls, self.credential.timeout)?;
+            self.client = Some((material.tls.clone(), client));
+        }
+        Ok(())
+    }
+
+    fn http(&self) -> Result<&HttpClient, FetchError> {
+        self.client.as_ref().map(|(_, client)| client).ok_or(FetchError::Panicked)
+    }
+
+    fn endpoint(&mut self) -> Result<Endpoint, FetchError> {
+        match &self.credential.endpoint {
+            TokenEndpoint::Url(url) => Ok(Endpoint { url: url.clone(), server: url.to_string() }),
+            TokenEndpoint::Issuer { text, .. } => {
+                let server = text.clone();
+                Ok(Endpoint { url: self.discovered()?.token_endpoint, server })
+            }
+        }
+    }
+
+    /// The issuer's metadata, a day old at the most; older if it cannot be had anew.
+    fn discovered(&mut self) -> Result<Metadata, FetchError> {
+        let TokenEndpoint::Issuer { text, url, insecure } = &self.credential.endpoint else {
+            return Err(FetchError::Discovery("there is no issuer".to_owned()));
+        };
+        let now = self.clock.now().instant;
+        let known = self.metadata.as_ref();
+        if let Some((metadata, since)) = known
+            && now.saturating_duration_since(*since) < discovery::FRESH
+        {
+            return Ok(metadata.clone());
+        }
+        let with_certificate = self.credential.transport.client_certificate.is_some();
+        let wanted = Wanted { issuer: text, url, insecure: *insecure, with_certificate };
+        match (discovery::discover(self.http()?, wanted), known) {
+            (Ok(metadata), _) => {
+                self.metadata = Some((metadata.clone(), now));
+                Ok(metadata)
+            }
+            (Err(_), Some((metadata, _))) => Ok(metadata.clone()),
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    /// An endpoint that is not there any more may have moved.
+    fn forget_endpoint(&mut self, error: &FetchError) {
+        if matches!(error, FetchError::Status { status: 404 | 405 | 410, .. } | FetchError::Redirect(_)) {
+            self.metadata = None;
+        }
+    }
+
+    fn ask(&self, endpoint: &Endpoint, material: &Material, way: Way) -> Result<Fetched, FetchError> {
+        let wanted = if self.dpop.is_some() { TokenType::Dpop } else { TokenType::Bearer };
+        let requested_at = self.clock.now();
+        let assertion = self.assertion(endpoint, material, way, requested_at)?;
+        let request = TokenRequest::token(&self.credential, self.proof(material, way, assertion.as_ref())?);
+        let mut answer = self.send(&endpoint.url, &request)?;
+        // RFC 9449 §8: once more with the nonce that the server just gave. An assertion is for one request only.
+        if wanted == TokenType::Dpop && asks_for_nonce(&answer) {
+            let assertion = self.assertion(endpoint, material, way, self.clock.now())?;
+            let request = TokenRequest::token(&self.credential, self.proof(material, way, assertion.as_ref())?);
+            answer = self.send(&endpoint.url, &request)?;
+        }
+        let grant = answer::read(answer.status, answer.retry_after, &answer.body, wanted)?;
+        Ok(Fetched { grant, requested_at, certificate: self.http()?.certificate.clone() })
+    }
+
+    fn assertion(
+        &self,
+        endpoint: &Endpoint,
+        material: &Material,
+        way: Way,
+        now: Moment,
+    ) -> Result<Option<Secret>, FetchError> {
+        let ClientAuth::Assertion(assertion) = &self.credential.client_auth else { return Ok(None) };
+        assertion::make(assertion, &self.credential, material, way.secret, &endpoint.server, now.wall).map(Some)
+    }
+
+    fn proof<'a>(
+        &self,
+        material: &'a Material,
+        way: Way,
+        assertion: Option<&'a Secret>,
+    ) -> Result<Proof<'a>, FetchError> {
+        let absent = || FetchError::Material("there is no secret".to_owned());
+        let secret = || material.secrets.get(way.secret).ok_or_else(absent);
+        match &self.credential.client_auth {
+            ClientAuth::Secret { encoding, .. } if way.in_header => Ok(Proof::Basic(secret()?, *encoding)),
+            ClientAuth::Secret { .. } => Ok(Proof::Post(secret()?)),
+            ClientAuth::Assertion(_) => assertion.map(Proof::Assertion).ok_or_else(absent),
+            ClientAuth::InParams => Ok(Proof::InParams),
+            ClientAuth::Certificate | ClientAuth::None => Ok(Proof::NameOnly),
+        }
+    }
+
+    /// Sends a request with everything that belongs to each: the configured headers, and a DPoP proof.
+    fn send(&self, url: &Url, request: &TokenRequest) -> Result<Answer, FetchError> {
+        // Apart from the nonces of upstreams, which may be at the same origin: one that a server does not know is an error.
+        let origin = format!("token {}", url.origin().ascii_serialization());
+        let nonce = self.dpop.as_ref().map(|key| (key, key.nonce(&origin)));
+        let proof = nonce.as_ref().map(|(key, nonce)| self.dpop_proof(key, nonce, url)).transpose()?;
+        let configured = self.credential.request_headers.iter().map(|(name, value)| (name.as_str(), value.expose()));
+        let headers = configured
+            .chain([("Content-Type", request.content_type)])
+            .chain(request.authorization.as_ref().map(|value| ("Authorization", value.expose())))
+            .chain(proof.as_ref().map(|proof| ("DPoP", proof.expose())));
+        let answer = self.http()?.post(url, headers, &request.body)?;
+        if let (Some((_, nonce)), Some(given)) = (&nonce, &answer.dpop_nonce) {
+            nonce.keep(given);
+        }
+        Ok(answer)
+    }
+
+    fn dpop_proof(&self, key: &DpopKey, nonce: &Nonce, url: &Url) -> Result<Secret, FetchError> {
+        // RFC 9449 §4.2: without query and fragment.
+        let mut htu = url.clone();
+        htu.set_query(None);
+        key.proof("POST", htu.as_str(), None, nonce, self.clock.now().wall)
+            .ok_or_else(|| FetchError::Material("no DPoP proof: signing failed".to_owned()))
+    }
+
+    fn revocation_endpoint(&mut self) -> Result<Url, FetchError> {
+        match &self.credential.revocation {
+            Some(Revocation::Url(url)) => Ok(url.clone()),
+            Some(Revocation::Discovered) => {
+                let absent = || FetchError::Discovery("the metadata has no `revocation_endpoint`".to_owned());
+                self.discovered()?.revocation_endpoint.ok_or_else(absent)
+            }
+            None => Err(FetchError::Discovery("revocation is not configured".to_owned())),
+        }
+    }
+}
+
+impl Fetch for Exchange {
+    fn fetch(&mut self) -> Result<Fetched, FetchError> {
+        let material = Material::read(&self.credential)?;
+        let result = self.fetch_with(&material);
+        let refused = result.as_ref().is_err_and(FetchError::is_refusal);
+        self.last = Some(material);
+        // A file may have been replaced between our reading and the server's refusal.
+        if refused && self.has_new_material() {
+            let material = Material::read(&self.credential)?;
+            let result = self.fetch_with(&material);
+            self.last = Some(material);
+            return result;
+        }
+        result
+    }
+
+    fn has_new_material(&self) -> bool {
+        // What cannot be read now is no reason to ask the server again.
+        Material::read(&self.credential).is_ok_and(|material| self.last.as_ref() != Some(&material))
+    }
+
+    fn revoke(&mut self, token: &Secret) -> Result<(), FetchError> {
+        let material = Material::read(&self.credential)?;
+        self.prepare(&material)?;
+        let url = self.revocation_endpoint()?;
+        let endpoint = self.endpoint()?;
+        let assertion = self.assertion(&endpoint, &material, self.way, self.clock.now())?;
+        let proof = self.proof(&material, self.way, assertion.as_ref())?;
+        let request = TokenRequest::revocation(&self.credential, proof, token);
+        let answer = self.send(&url, &request)?;
+        match answer.status {
+            200..=299 => Ok(()),
+            // Only for its words: a refusal of a revocation has the form of a refused grant (RFC 7009 §2.2.1).
+            status => answer::read(status, answer.retry_after, &answer.body, TokenType::Bearer).map(drop),
+        }
+    }
+}
+
+/// RFC 9449 §8: status 400 with this error, and the nonce in a header.
+fn asks_for_nonce(answer: &Answer) -> bool {
+    let error = answer::read(answer.status, None, &answer.body, TokenType::Dpop).err();
+    answer.dpop_nonce.is_some() && error.is_some_and(|error| error.code() == Some("use_dpop_nonce"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::SystemClock;
+    use crate::base::jws::Algorithm;
+    use crate::config::model::{Assertion, BasicEncoding, SecretSource};
+    use crate::token::testing::{credential, with_secret};
+
+    fn exchange(auth: ClientAuth) -> Exchange {
+        let mut credential = credential();
+        credential.client_auth = auth;
+        Exchange::new(Arc::new(credential), None, Arc::new(SystemClock))
+    }
+
+    fn ways(exchange: &Exchange, secrets: usize) -> Vec<(bool, usize)> {
+        exchange.ways(secrets).iter().map(|way| (way.in_header, way.secret)).collect()
+    }
+
+    #[test]
+    fn only_auto_probes_and_only_until_something_has_worked() {
+        let mut auto = exchange(with_secret(SecretMethod::Auto, BasicEncoding::Rfc6749));
+        assert_eq!(ways(&auto, 1), [(true, 0), (false, 0)]);
+        assert_eq!(ways(&auto, 2), [(true, 0), (false, 0), (true, 1), (false, 1)]);
+        (auto.way, auto.way_works) = (Way { in_header: false, secret: 1 }, true);
+        assert_eq!(ways(&auto, 2), [(false, 1), (false, 0)]);
+        assert_eq!(ways(&exchange(with_secret(SecretMethod::Basic, BasicEncoding::Raw)), 1), [(true, 0)]);
+        assert_eq!(ways(&exchange(with_secret(SecretMethod::Post, BasicEncoding::Rfc6749)), 1), [(false, 0)]);
+    }
+
+    #[test]
+    fn a_client_without_secret_has_one_way() {
+        assert_eq!(ways(&exchange(ClientAuth::None), 0).len(), 1);
+        let secrets = vec![SecretSource::Text(Secret::new("a")), SecretSource::Text(Secret::new("b"))];
+        let assertion = Assertion::Secret { secrets, algorithm: Algorithm::Hs256, audience: None };
+        assert_eq!(ways(&exchange(ClientAuth::Assertion(assertion)), 2), [(true, 0), (true, 1)]);
+    }
+}

@@ -1,0 +1,193 @@
+//! The state machine of one credential: what has happened, and so when to fetch next.
+//!
+//! Time and chance come from outside, and nothing here waits, fetches or publishes; [`super::keeper`] does that. The states
+//! are few: there is a token or there is none ([`Life`]), and the last fetches worked or did not ([`Trouble`]). Everything
+//! else follows.
+
+use crate::base::Moment;
+use crate::base::backoff::Backoff;
+use crate::base::clock::Jump;
+use crate::token::answer::{Grant, Lifetime};
+use crate::token::error::FetchError;
+use crate::token::jwt;
+use crate::token::schedule::{self, Granted, Life};
+use std::time::{Duration, Instant};
+
+/// After a failure that may pass: transport, timeout, 5xx, an answer that is none.
+const RETRY: Backoff =
+    Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60), least: Duration::from_millis(200) };
+/// After a refusal: the same request will be refused until somebody changes something, and servers lock clients out.
+const REFUSED: Backoff =
+    Backoff { first: Duration::from_secs(10), most: Duration::from_secs(300), least: Duration::from_secs(5) };
+/// The wall clock has jumped when it moves so much against the monotonic one: more than NTP slews, less than tokens live.
+const JUMP: Duration = Duration::from_secs(5);
+/// The least between two fetches that an operator asks for.
+const BY_HAND: Duration = Duration::from_secs(1);
+
+/// The life of one credential's tokens.
+#[derive(Debug)]
+pub struct Lifecycle {
+    /// `default_ttl`.
+    default_ttl: Option<Duration>,
+    /// How long one fetch may take.
+    a_try: Duration,
+    life: Option<Life>,
+    spacing: Duration,
+    trouble: Option<Trouble>,
+    /// When to fetch; `None`: not by itself.
+    due: Option<Instant>,
+    /// When the last fetch ended.
+    fetched_at: Option<Instant>,
+    /// Both clocks at the last look.
+    seen: Moment,
+}
+
+/// Fetches that failed since the last that did not.
+#[derive(Debug, Clone, Copy)]
+pub struct Trouble {
+    /// All of them.
+    pub failures: u32,
+    /// Those of the same kind in a row, which the backoff counts: a refusal after an outage is the first refusal.
+    of_a_kind: u32,
+    /// The kind.
+    pub label: &'static str,
+    /// Whether the server refused us: then another secret is worth another try at once.
+    pub refused: bool,
+}
+
+/// What came of a fetch that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setback {
+    /// How many in a row.
+    pub failures: u32,
+    /// Whether the one before was of another kind, or none.
+    pub is_new: bool,
+    /// Until the next attempt.
+    pub wait: Duration,
+}
+
+impl Lifecycle {
+    /// A credential without a token, whose first fetch is due now.
+    #[must_use]
+    pub fn new(default_ttl: Option<Duration>, a_try: Duration, now: Moment) -> Self {
+        Self {
+            default_ttl,
+            a_try,
+            life: None,
+            spacing: Duration::ZERO,
+            trouble: None,
+            due: Some(now.instant),
+            fetched_at: None,
+            seen: now,
+        }
+    }
+
+    /// When to fetch next; `None`: not until something happens.
+    #[must_use]
+    pub const fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// The fetches that failed since the last good one.
+    #[must_use]
+    pub const fn trouble(&self) -> Option<Trouble> {
+        self.trouble
+    }
+
+    /// A grant came. `same`: it is the token that we had. Gives the life to publish it with.
+    pub fn granted(&mut self, grant: &Grant, requested_at: Moment, same: bool, now: Moment, draw: f64) -> Life {
+        let lifetime = match grant.lifetime {
+            Lifetime::Missing => {
+                let hint = jwt::lives_for(grant.access_token.expose(), requested_at.wall);
+                hint.or(self.default_ttl).map(Lifetime::Given)
+            }
+            known => Some(known),
+        };
+        let life = Life::of(&Granted { requested_at, lifetime, refresh_in: grant.refresh_in, same }, draw);
+        self.spacing = match lifetime {
+            Some(Lifetime::Given(lifetime)) => schedule::spacing(lifetime),
+            _ => schedule::spacing(Duration::ZERO),
+        };
+        self.life = Some(life);
+        self.trouble = None;
+        self.fetched_at = Some(now.instant);
+        self.seen = now;
+        self.due = life.refresh_at;
+        life
+    }
+
+    /// A fetch failed: what there is stays, and the next attempt is planned.
+    pub fn failed(&mut self, error: &FetchError, now: Moment, draw: f64) -> Setback {
+        let before = self.trouble.filter(|trouble| trouble.label == error.label());
+        let trouble = Trouble {
+            failures: self.trouble.map_or(0, |trouble| trouble.failures).saturating_add(1),
+            of_a_kind: before.map_or(0, |trouble| trouble.of_a_kind).saturating_add(1),
+            label: error.label(),
+            refused: error.is_refusal(),
+        };
+        let backoff = if trouble.refused { REFUSED } else { RETRY };
+        let wait = backoff.wait(trouble.of_a_kind, draw).max(error.retry_after().unwrap_or_default());
+        let wait = self.before_the_end(wait, now.instant);
+        self.trouble = Some(trouble);
+        self.fetched_at = Some(now.instant);
+        self.due = now.instant.checked_add(wait);
+        Setback { failures: trouble.failures, is_new: before.is_none(), wait }
+    }
+
+    /// Shortens a wait so that one more try fits in before the current token becomes unusable.
+    fn before_the_end(&self, wait: Duration, now: Instant) -> Duration {
+        let end = self.life.and_then(|life| life.unusable_at);
+        let Some(left) = end.and_then(|end| end.checked_duration_since(now)) else { return wait };
+        let latest = left.saturating_sub(self.a_try);
+        if latest > RETRY.least { wait.min(latest) } else { wait }
+    }
+
+    /// A look at both clocks. When the wall clock has jumped, a fetch is due as soon as the spacing allows; if it jumped
+    /// ahead, the current token's life is shorter, and is given to be published anew.
+    pub fn look(&mut self, now: Moment) -> Option<(Jump, Option<Life>)> {
+        let jump = now.jump_since(&self.seen, JUMP);
+        self.seen = now;
+        let jump = jump?;
+        let shorter = match jump {
+            Jump::Forward(by) => self.life.map(|life| life.shortened(by)),
+            Jump::Backward(_) => None,
+        };
+        if shorter.is_some() {
+            self.life = shorter;
+        }
+        self.hurry(self.spacing, now.instant);
+        Some((jump, shorter))
+    }
+
+    /// The upstream rejected the current token. Says whether that is worth a fetch now: while the authorization server
+    /// itself refuses or fails us, its backoff counts, not the upstream's complaints.
+    #[must_use]
+    pub const fn may_replace(&self) -> bool {
+        self.trouble.is_none()
+    }
+
+    /// The current token is to be replaced now: how often that may be is for [`super::rejection`] to say.
+    pub const fn rejected(&mut self, now: Moment) {
+        self.due = Some(now.instant);
+    }
+
+    /// Somebody asked for a fetch: an operator, or a file that holds another secret than the one that was refused.
+    pub fn asked(&mut self, now: Moment) {
+        self.hurry(BY_HAND, now.instant);
+    }
+
+    /// The current token is to be forgotten, and another to be had.
+    pub fn purged(&mut self, now: Moment) {
+        self.life = None;
+        self.asked(now);
+    }
+
+    /// Brings the next fetch forward, but not closer than `spacing` to the last.
+    fn hurry(&mut self, spacing: Duration, now: Instant) {
+        let earliest = self.fetched_at.and_then(|last| last.checked_add(spacing)).map_or(now, |at| at.max(now));
+        self.due = Some(self.due.map_or(earliest, |due| due.min(earliest)));
+    }
+}
+
+#[cfg(test)]
+mod tests;
