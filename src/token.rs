@@ -22,6 +22,7 @@ pub mod material;
 pub mod rejection;
 pub mod request;
 pub mod schedule;
+pub mod server;
 pub mod slot;
 pub mod table;
 

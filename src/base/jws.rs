@@ -1,7 +1,7 @@
 //! Signed JSON in compact form (RFC 7515): the keys that sign, and the signing.
 //!
-//! Only signing: porteur proves who it is with these. It is written on `aws-lc-rs`, which TLS brings along, because a DPoP
-//! proof is signed for every upstream request and the key should be parsed once, not each time.
+//! Only signing: porteur proves who it is with these. It is written on `aws-lc-rs`, which TLS brings along, because a proof of
+//! possession (RFC 9449) is signed for every upstream request and the key should be parsed once, not each time.
 
 use crate::base::Secret;
 use aws_lc_rs::rand::SystemRandom;
@@ -104,7 +104,7 @@ pub struct SigningKey {
 }
 
 enum Kind {
-    Shared(hmac::Key),
+    Shared(Box<hmac::Key>),
     Rsa(Box<RsaKeyPair>),
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
@@ -168,7 +168,7 @@ impl SigningKey {
             _ => hmac::HMAC_SHA256,
         };
         let algorithm = if algorithm.is_symmetric() { algorithm } else { Algorithm::Hs256 };
-        Self { kind: Kind::Shared(hmac::Key::new(hash, secret.expose().as_bytes())), algorithm }
+        Self { kind: Kind::Shared(Box::new(hmac::Key::new(hash, secret.expose().as_bytes()))), algorithm }
     }
 
     /// A new P-256 key, which nobody else has.

@@ -129,6 +129,12 @@ impl FetchError {
         }
     }
 
+    /// Whether the server as a whole seems to be down, rather than one client or one answer to be wrong.
+    #[must_use]
+    pub const fn is_outage(&self) -> bool {
+        matches!(self, Self::Timeout | Self::Transport(_) | Self::Status { status: 500..=599, .. })
+    }
+
     /// How long the server wants to be left alone.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {

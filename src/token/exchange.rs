@@ -13,6 +13,7 @@ use crate::token::dpop::{DpopKey, Nonce};
 use crate::token::error::FetchError;
 use crate::token::material::{Material, TlsFiles};
 use crate::token::request::{Proof, TokenRequest};
+use log::warn;
 use std::sync::Arc;
 use std::time::Instant;
 use url::Url;
@@ -115,6 +116,9 @@ impl Exchange {
         for way in self.ways(material.secrets.len()) {
             match self.ask(&endpoint, material, way) {
                 Ok(fetched) => {
+                    if self.way_works && self.way.secret != way.secret {
+                        warn!("the other secret of client `{}` is the valid one now", self.credential.client_id);
+                    }
                     (self.way, self.way_works) = (way, true);
                     return Ok(fetched);
                 }
@@ -227,7 +231,7 @@ impl Exchange {
         }
     }
 
-    /// Sends a request with everything that belongs to each: the configured headers, and a DPoP proof.
+    /// Sends a request with everything that belongs to each: the configured headers, and a proof of possession.
     fn send(&self, url: &Url, request: &TokenRequest) -> Result<Answer, FetchError> {
         // Apart from the nonces of upstreams, which may be at the same origin: one that a server does not know is an error.
         let origin = format!("token {}", url.origin().ascii_serialization());

@@ -7,9 +7,11 @@ use crate::base::clock::{Jump, SystemClock};
 use crate::base::{Clock, random};
 use crate::config::model::Credential;
 use crate::telemetry::metrics::{ForcedBy, TokenCounters, TokenMetrics};
+use crate::token::answer::{Grant, Lifetime};
 use crate::token::error::FetchError;
 use crate::token::exchange::{Exchange, Fetch, Fetched};
 use crate::token::lifecycle::{Lifecycle, Setback};
+use crate::token::server::Server;
 use crate::token::slot::{Standing, Token, TokenSlot};
 use crate::token::table::{Entry, TokenTable};
 use log::{debug, error, info, warn};
@@ -19,10 +21,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// Token requests under way at once: in all, and to one authorization server. They matter at start-up, and when a server
-/// answers so slowly that its refreshes pile up.
+/// Token requests under way at once, to all servers together.
 const MOST_FETCHES: usize = 32;
-const MOST_FETCHES_PER_SERVER: usize = 4;
 
 /// Credentials of one server beyond which the first fetches are spread over [`START_SPREAD`].
 const CROWD: usize = 8;
@@ -45,18 +45,17 @@ impl Keeper {
     pub fn new(table: &TokenTable, metrics: &TokenMetrics) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let everyone = Arc::new(Semaphore::new(MOST_FETCHES));
-        let server_of = |entry: &Entry| entry.credential.endpoint.url().origin().ascii_serialization();
-        let mut servers: HashMap<String, (Arc<Semaphore>, usize)> = HashMap::new();
+        let origin = |entry: &Entry| entry.credential.endpoint.url().origin().ascii_serialization();
+        let mut servers: HashMap<String, (Arc<Server>, usize)> = HashMap::new();
         for entry in table.entries() {
-            let server = servers.entry(server_of(entry));
-            server.or_insert_with(|| (Arc::new(Semaphore::new(MOST_FETCHES_PER_SERVER)), 0)).1 += 1;
+            servers.entry(origin(entry)).or_default().1 += 1;
         }
         let tasks = table.entries().filter_map(|entry| {
-            let (server, count) = servers.get(&server_of(entry))?;
-            let limits = Limits { everyone: everyone.clone(), server: server.clone() };
+            let (server, count) = servers.get(&origin(entry))?;
             let exchange = Exchange::new(entry.credential.clone(), entry.slot.dpop.clone(), clock.clone());
             let counters = metrics.of(&entry.slot.name);
-            let mut task = Task::new(entry, exchange, clock.clone(), limits, counters);
+            let mut task = Task::new(entry, exchange, clock.clone(), server.clone(), counters);
+            task.everyone = everyone.clone();
             task.in_crowd = *count > CROWD;
             Some(task)
         });
@@ -83,7 +82,7 @@ impl Keeper {
         let (done, results) = std::sync::mpsc::channel();
         let mut awaited = 0;
         for task in self.tasks.iter().filter(|task| task.credential.revocation.is_some()) {
-            let Some(token) = task.slot.token() else { continue };
+            let Some(token) = task.slot.token().filter(|token| token.life.is_usable(Instant::now())) else { continue };
             let (task, done) = (task.clone(), done.clone());
             awaited += 1;
             // Threads of their own: the runtime is at its end, and none of them may hold up the process.
@@ -104,13 +103,6 @@ impl Keeper {
     }
 }
 
-/// Bounds on concurrent fetches.
-#[derive(Clone)]
-struct Limits {
-    everyone: Arc<Semaphore>,
-    server: Arc<Semaphore>,
-}
-
 /// The life of one credential.
 struct Task<F> {
     credential: Arc<Credential>,
@@ -118,7 +110,8 @@ struct Task<F> {
     /// One fetch at a time; after a panic in it, what it remembers is still good.
     fetcher: Arc<Mutex<F>>,
     clock: Arc<dyn Clock>,
-    limits: Limits,
+    everyone: Arc<Semaphore>,
+    server: Arc<Server>,
     in_crowd: bool,
     counters: TokenCounters,
     generation: u64,
@@ -132,7 +125,8 @@ impl<F> Clone for Task<F> {
             slot: self.slot.clone(),
             fetcher: self.fetcher.clone(),
             clock: self.clock.clone(),
-            limits: self.limits.clone(),
+            everyone: self.everyone.clone(),
+            server: self.server.clone(),
             in_crowd: self.in_crowd,
             counters: self.counters.clone(),
             generation: self.generation,
@@ -141,13 +135,14 @@ impl<F> Clone for Task<F> {
 }
 
 impl<F: Fetch> Task<F> {
-    fn new(entry: &Entry, fetcher: F, clock: Arc<dyn Clock>, limits: Limits, counters: TokenCounters) -> Self {
+    fn new(entry: &Entry, fetcher: F, clock: Arc<dyn Clock>, server: Arc<Server>, counters: TokenCounters) -> Self {
         Self {
             credential: entry.credential.clone(),
             slot: entry.slot.clone(),
             fetcher: Arc::new(Mutex::new(fetcher)),
             clock,
-            limits,
+            everyone: Arc::new(Semaphore::new(MOST_FETCHES)),
+            server,
             in_crowd: false,
             counters,
             generation: 0,
@@ -172,6 +167,7 @@ impl<F: Fetch> Task<F> {
 
     /// Returns when it is time for the next fetch.
     async fn wait(&self, life: &mut Lifecycle) {
+        let mut recoveries = self.server.recoveries();
         loop {
             self.follow_orders(life);
             self.look_at_clocks(life);
@@ -188,6 +184,12 @@ impl<F: Fetch> Task<F> {
                     }
                 }
                 () = self.slot.ordered() => {}
+                // The server is there again: no need to wait out a backoff that outlived its reason.
+                Ok(()) = recoveries.changed() => {
+                    if life.trouble().is_some_and(|trouble| !trouble.refused) {
+                        life.asked(self.clock.now());
+                    }
+                }
             }
         }
     }
@@ -233,15 +235,18 @@ impl<F: Fetch> Task<F> {
     }
 
     async fn fetch(&self) -> Result<Fetched, FetchError> {
-        // Closed semaphores do not occur: both live as long as the task.
-        let _server = self.limits.server.acquire().await;
-        let _everyone = self.limits.everyone.acquire().await;
+        let admission = self.server.admit(|| self.clock.now().instant).await;
+        let _admission = admission.inspect_err(|_| self.counters.spared())?;
+        // A closed semaphore does not occur: it lives as long as the task.
+        let _place = self.everyone.acquire().await;
         let began = self.clock.now().instant;
         let task = self.clone();
         // A panic in the HTTP client is a failed fetch, not the end of this credential.
         let fetched = tokio::task::spawn_blocking(move || task.fetcher().fetch()).await;
         let result = fetched.unwrap_or(Err(FetchError::Panicked));
-        let took = self.clock.now().instant.saturating_duration_since(began);
+        let now = self.clock.now().instant;
+        self.server.tell(result.as_ref().err(), now);
+        let took = now.saturating_duration_since(began);
         self.counters.fetched(result.as_ref().map_or_else(FetchError::label, |_| "ok"), took);
         result
     }
@@ -259,7 +264,7 @@ impl<F: Fetch> Task<F> {
         let failures = life.trouble().map_or(0, |trouble| trouble.failures);
         let generation = if same { self.generation } else { self.generation + 1 };
         let planned = life.granted(grant, fetched.requested_at, same, now, random::fraction());
-        let scheme = self.credential.scheme.as_deref().unwrap_or(grant.token_type.scheme());
+        let scheme = self.credential.scheme.as_deref().unwrap_or_else(|| grant.token_type.scheme());
         let Some(token) = Token::new(scheme, &grant.access_token, generation, planned, fetched.requested_at) else {
             return self.suffer(&FetchError::BadToken, life);
         };
@@ -269,8 +274,28 @@ impl<F: Fetch> Task<F> {
         self.slot.publish(token);
         if same {
             self.counters.same();
+        } else if generation == 1 {
+            self.warn_of_oddities(grant);
         }
         self.log_success(failures, planned.expires_at.map(|end| end.saturating_duration_since(now.instant)));
+    }
+
+    /// What works, but not as somebody meant it. Told once.
+    fn warn_of_oddities(&self, grant: &Grant) {
+        let name = &self.slot.name;
+        if grant.lifetime == Lifetime::Over {
+            warn!(
+                "the server says that the token of `{name}` is over when it comes: it is used until the next one is here"
+            );
+        }
+        // RFC 6749 §3.3: a server may grant less than was asked for, and then must say so. Unknown scopes are often dropped.
+        if let Some(granted) = &grant.scope {
+            let granted: Vec<&str> = granted.split(' ').collect();
+            let missing = self.credential.scopes.iter().filter(|scope| !granted.contains(&scope.as_str())).count();
+            if missing > 0 {
+                warn!("{missing} of the scopes of `{name}` were not granted; `porteur token` shows which");
+            }
+        }
     }
 
     /// Keeps what there is.

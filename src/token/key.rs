@@ -4,6 +4,7 @@
 //! compiler complains when one is added and forgotten.
 
 use crate::base::Secret;
+use crate::base::jws::Algorithm;
 use crate::config::model::{
     Assertion, BasicEncoding, ClientAuth, Credential, ProxyUrl, RequestFormat, Revocation, SecretMethod, SecretSource,
     TlsVersion, TokenEndpoint, Transport,
@@ -164,7 +165,7 @@ impl Fields {
                 self.text("key assertion");
                 self.path(file);
                 self.list(key_id.as_deref().into_iter());
-                self.list(algorithm.map(|algorithm| algorithm.name()).into_iter());
+                self.list(algorithm.map(Algorithm::name).into_iter());
                 self.list(audience.as_deref().into_iter());
             }
             Assertion::File(path) => {
@@ -177,9 +178,14 @@ impl Fields {
     fn transport(&mut self, transport: &Transport) {
         let Transport { ca_file, client_certificate, min_version, proxy } = transport;
         self.count(usize::from(ca_file.is_some()));
-        ca_file.iter().for_each(|path| self.path(path));
+        if let Some(path) = ca_file {
+            self.path(path);
+        }
         self.count(usize::from(client_certificate.is_some()));
-        client_certificate.iter().flat_map(|(chain, key)| [chain, key]).for_each(|path| self.path(path));
+        if let Some((chain, key)) = client_certificate {
+            self.path(chain);
+            self.path(key);
+        }
         self.flag(*min_version == TlsVersion::Tls13);
         match proxy {
             ProxyUrl::None => self.text("direct"),

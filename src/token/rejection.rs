@@ -12,7 +12,7 @@ use tokio::sync::watch;
 /// One forced refresh in so much time.
 pub const PERIOD: Duration = Duration::from_secs(10);
 /// So many may come at once after a quiet time.
-pub const BURST: u32 = 2;
+pub const BURST: u64 = 2;
 
 /// The rejections of one credential's tokens. Nothing here locks.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ impl Throttle {
         #[expect(clippy::cast_possible_truncation, reason = "ten seconds")]
         const PERIOD_NANOS: u64 = PERIOD.as_nanos() as u64;
         let next = full_at.max(now).saturating_add(PERIOD_NANOS);
-        (next.saturating_sub(now) <= PERIOD_NANOS * BURST as u64).then_some(next)
+        (next.saturating_sub(now) <= PERIOD_NANOS * BURST).then_some(next)
     }
 
     fn would_pass(&self, now: Instant) -> bool {
@@ -162,7 +162,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(orders, u64::from(BURST) + 600 / PERIOD.as_secs() - 1);
+        assert_eq!(orders, BURST + 600 / PERIOD.as_secs() - 1);
     }
 
     #[tokio::test]

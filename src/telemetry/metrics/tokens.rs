@@ -247,6 +247,11 @@ impl TokenCounters {
         self.fetch_seconds.observe(took.as_secs_f64());
     }
 
+    /// Counts a fetch that was not made, because another credential has just found the server down.
+    pub fn spared(&self) {
+        self.fetches.with_label_values(&[self.credential.as_str(), "spared"]).inc();
+    }
+
     /// Counts a fetch that gave the token we had.
     pub fn same(&self) {
         self.same.inc();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::{Moment, Secret};
 use crate::telemetry::metrics::{Metrics, TokenState};
-use crate::token::answer::{Grant, Lifetime, TokenType};
+use crate::token::answer::TokenType;
 use crate::token::rejection::Hope;
 use crate::token::testing::{credential, slot};
 use std::collections::VecDeque;
@@ -103,10 +103,9 @@ impl World {
         });
         let slot = Arc::new(slot());
         let entry = Entry { credential: Arc::new(credential()), slot: slot.clone() };
-        let one = || Arc::new(Semaphore::new(1));
-        let limits = Limits { everyone: one(), server: one() };
+        let server = Arc::new(Server::default());
         let counters = Metrics::new().expect("no name twice").tokens.of("x");
-        tokio::spawn(Task::new(&entry, FakeServer(script.clone()), clock.clone(), limits, counters).run());
+        tokio::spawn(Task::new(&entry, FakeServer(script.clone()), clock.clone(), server, counters).run());
         Self { script, slot, clock }
     }
 

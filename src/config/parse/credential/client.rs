@@ -276,14 +276,12 @@ fn algorithm(
 ) -> Result<Option<Algorithm>, ()> {
     let Some(node) = object.get("signing_algorithm") else { return Ok(None) };
     let text = cx.string(node).ok_or(())?;
-    match Algorithm::named(text).filter(|algorithm| fits(*algorithm)) {
-        Some(algorithm) => Ok(Some(algorithm)),
-        None => {
-            let message = format!("{} does not sign for this client", quoted(node));
-            cx.error(node, code::VALUE, message, help);
-            Err(())
-        }
+    let found = Algorithm::named(text).filter(|algorithm| fits(*algorithm));
+    if found.is_none() {
+        cx.error(node, code::VALUE, format!("{} does not sign for this client", quoted(node)), help);
+        return Err(());
     }
+    Ok(found)
 }
 
 /// A required text. Neither it nor where it came from is quoted: it may be the secret.

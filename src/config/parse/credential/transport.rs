@@ -92,7 +92,7 @@ fn proxy(cx: &mut Context<'_>, object: &Object<'_>) -> Option<ProxyUrl> {
         "" | "none" => return Some(ProxyUrl::None),
         "env" => return Some(ProxyUrl::Environment),
         text => {
-            let url = Url::parse(text).ok().filter(|url| url.has_host());
+            let url = Url::parse(text).ok().filter(Url::has_host);
             if url.is_some_and(|url| matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h")) {
                 return Some(ProxyUrl::Url(Secret::new(text)));
             }
