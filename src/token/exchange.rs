@@ -271,6 +271,8 @@ impl Exchange {
 
 impl Fetch for Exchange {
     fn fetch(&mut self) -> Result<Fetched, FetchError> {
+        // Should it be unreadable now, then whatever can be read later is new.
+        self.last = None;
         let material = Material::read(&self.credential)?;
         let result = self.fetch_with(&material);
         let refused = result.as_ref().is_err_and(FetchError::is_refusal);

@@ -14,7 +14,7 @@ pub const PERIOD: Duration = Duration::from_secs(10);
 /// So many may come at once after a quiet time.
 pub const BURST: u64 = 2;
 
-/// The rejections of one credential's tokens. Nothing here locks.
+/// The rejections of one credential's tokens. Nothing here locks, but for those who wait.
 #[derive(Debug)]
 pub struct Rejections {
     /// The generation whose replacement is ordered; 0: none.
@@ -53,17 +53,14 @@ impl Rejections {
         if current > generation {
             return Hope::Newer;
         }
-        // Subscribed before the look: an end of the fetch in between is seen.
-        let settled = self.settled.subscribe();
-        let ordered = || Hope::Ordered { settled: settled.clone(), by_us: false };
-        if self.ordered.load(Ordering::Acquire) == generation {
-            return ordered();
-        }
-        if !self.throttle.would_pass(now) {
+        // The way of an upstream that rejects everything: two loads.
+        if !self.is_ordered() && !self.throttle.would_pass(now) {
             return Hope::Throttled;
         }
+        // Subscribed before the order is looked at again: an end of the fetch in between is seen.
+        let settled = self.settled.subscribe();
         match self.ordered.compare_exchange(0, generation, Ordering::AcqRel, Ordering::Acquire) {
-            Err(_) => ordered(),
+            Err(_) => Hope::Ordered { settled, by_us: false },
             Ok(_) if self.throttle.pass(now) => Hope::Ordered { settled, by_us: true },
             Ok(_) => {
                 self.settle();

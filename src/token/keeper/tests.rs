@@ -3,10 +3,14 @@
 use super::*;
 use crate::base::{Moment, Secret};
 use crate::telemetry::metrics::{Metrics, TokenState};
-use crate::token::answer::TokenType;
+use crate::token::answer::{Grant, Lifetime, TokenType};
+use crate::token::error::FetchError;
+use crate::token::exchange::Fetched;
 use crate::token::rejection::Hope;
+use crate::token::slot::TokenSlot;
 use crate::token::testing::{credential, slot};
 use std::collections::VecDeque;
+use std::sync::Mutex;
 use std::time::SystemTime;
 
 /// Time as tokio has it, which stands still until nobody has anything to do and then goes to the next timer.
