@@ -107,7 +107,10 @@ impl Level {
             Self::Root => "the service".to_owned(),
             Self::Endpoint => "an endpoint".to_owned(),
             Self::Backend => "a backend".to_owned(),
-            Self::Namespace(name) => format!("`{name}`"),
+            Self::Namespace(name) => match name.split_once('.') {
+                Some((namespace, key)) => format!("`{key}` of `{namespace}`"),
+                None => format!("`{name}`"),
+            },
         }
     }
 

@@ -29,7 +29,8 @@ pub(super) enum Show {
 pub(super) fn of_key(key: &Key) -> Show {
     match (key.name, key.kind) {
         ("client_id" | "client_secret", _) | (_, Kind::List | Kind::Object) => Show::Never,
-        ("host" | "url_pattern" | "endpoint" | "health_path" | "token_url" | "issuer" | "proxy_url", _) => Show::Url,
+        ("host" | "url_pattern" | "endpoint" | "health_path" | "token_url" | "issuer" | "proxy_url", _)
+        | ("audience" | "resource" | "assertion_audience" | "revocation_url", _) => Show::Url,
         ("listen" | "listen_ip", _) => Show::Whole,
         ("method", _) | (_, Kind::String | Kind::Strings) => Show::Word,
         (_, Kind::Integer | Kind::Boolean | Kind::Duration | Kind::Word(_)) => Show::Whole,

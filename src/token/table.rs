@@ -5,7 +5,7 @@ use crate::config::model::{Credential, Model, TokenPolicy};
 use crate::token::dpop::DpopKey;
 use crate::token::key::TokenKey;
 use crate::token::slot::TokenSlot;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// A credential with the place where its token is published.
@@ -29,16 +29,16 @@ impl TokenTable {
     /// # Errors
     /// If there is no randomness for a key that tokens are to be bound to.
     pub fn of(model: &Model) -> Result<Self, KeyError> {
-        let policies = || model.endpoints.iter().filter_map(|endpoint| endpoint.backend.token.as_ref());
+        let policies = model.endpoints.iter().filter_map(|endpoint| endpoint.backend.token.as_ref());
+        let policies: Vec<_> = policies.map(|policy| (TokenKey::of(&policy.credential), policy)).collect();
+        let required: HashSet<_> = policies.iter().filter(|(_, policy)| policy.required).map(|(key, _)| *key).collect();
         let mut names = Names::default();
         let mut entries = BTreeMap::new();
-        for policy in policies() {
-            let key = TokenKey::of(&policy.credential);
+        for (key, policy) in policies {
             if entries.contains_key(&key) {
                 continue;
             }
-            let required = policies().any(|other| other.required && TokenKey::of(&other.credential) == key);
-            let mut slot = TokenSlot::new(key, names.pick(policy), required);
+            let mut slot = TokenSlot::new(key, names.pick(policy), required.contains(&key));
             if policy.credential.dpop {
                 slot = slot.bound_to(DpopKey::generate()?);
             }
