@@ -22,8 +22,9 @@ pub enum CertificateError {
     /// No `BEGIN CERTIFICATE`.
     #[error("it holds no PEM certificate")]
     NoCertificate,
-    /// A certificate that cannot be read.
-    #[error("it holds a certificate that is not valid X.509")]
+    /// A certificate that cannot be read. TLS libraries here read no older version, which is what `openssl` before 3.2 makes
+    /// of a request without extensions.
+    #[error("it holds a certificate that is not X.509 version 3")]
     Malformed,
     /// No `BEGIN PRIVATE KEY`.
     #[error("it holds no PEM private key")]
@@ -94,4 +95,22 @@ mod tests {
         );
         assert_eq!(ClientCertificate::read(b"", b"").unwrap_err(), CertificateError::NoCertificate);
     }
+
+    #[test]
+    fn a_certificate_of_version_1_is_told_from_a_broken_file() {
+        let why = certificates(VERSION_1.as_bytes()).unwrap_err();
+        assert_eq!(why.to_string(), "it holds a certificate that is not X.509 version 3");
+    }
+
+    const VERSION_1: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBLzCB1gIBATAKBggqhkjOPQQDAjAXMRUwEwYDVQQDDAxUZXN0IFJvb3QgQ0Ew
+HhcNMjAwMTAxMDAwMDAwWhcNMjAwMjAxMDAwMDAwWjAxMQswCQYDVQQGEwJTRTEN
+MAsGA1UECgwERWRnZTETMBEGA1UEAwwKZWRnZS1wcm94eTBZMBMGByqGSM49AgEG
+CCqGSM49AwEHA0IABMHVo/QQEWO8sgE/idonj9unSmUV+BaWJb8tQM6ewG3pskfq
+2dRj0+MbeIbA9nslJW/XlhbZFwdIglNhqbTmbEgwCgYIKoZIzj0EAwIDSAAwRQIg
+HVF25g9LMeHxsLSO2a7tbNq98udNJtLmdIB0MZt9FogCIQDO4zOgxg5BLTBMDt3H
+cMr28oTMtTZqsA0gcYX3itsNnw==
+-----END CERTIFICATE-----
+";
 }
