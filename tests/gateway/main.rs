@@ -14,6 +14,9 @@
 #[allow(dead_code, reason = "the support is a library: not every test run needs all of it")]
 mod support;
 
+mod client_auth;
+mod client_auth_assertions;
+mod client_auth_certificates;
 mod examples;
 mod process;
 mod proxying;

@@ -54,7 +54,9 @@ countryName = optional
 organizationName = optional
 commonName = supplied
 CNF
-    openssl ca -batch -config book/ca.cnf -cert "$2.pem" -keyfile "$2.key" -in "$1.csr" -out "$1.pem" \
+    # With an extension it is version 3; porteur refuses older ones unseen.
+    echo basicConstraints=CA:FALSE >book/ext
+    openssl ca -batch -config book/ca.cnf -extfile book/ext -cert "$2.pem" -keyfile "$2.key" -in "$1.csr" -out "$1.pem" \
         -startdate 20200101000000Z -enddate 20200201000000Z -notext
     rm -r "$1.csr" book
 }

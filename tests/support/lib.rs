@@ -15,5 +15,6 @@ pub mod poll;
 pub mod ready;
 pub mod reply;
 pub mod scripted;
+pub mod tokens;
 pub mod upstream;
 pub mod wire;
