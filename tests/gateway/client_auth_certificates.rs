@@ -1,15 +1,11 @@
 //! Clients that prove who they are by their certificate (RFC 8705 §2): the name goes into the body, the certificate below it.
 
-use crate::support::client;
-use crate::support::config::ConfigFile;
-use crate::support::daemon::{Daemon, PROGRAM};
 use crate::support::gateway::{Running, protected};
 use crate::support::idp::Idp;
 use crate::support::poll::{PATIENCE, eventually};
+use crate::support::program::Program;
 use crate::support::tokens::{fetches, is_refused, names, param, wait_for_fetch};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
-use std::process::Command;
 
 const EDGE: &str = "C=SE,O=Edge,CN=edge-proxy";
 
@@ -60,22 +56,11 @@ fn tokens_bound_to_the_certificate_are_taken_with_it() {
         idp.reset();
         let mut bound = with_certificate(&idp, id, method, certificate);
         bound["certificate_bound"] = json!(true);
-        let configuration = json!({
-            "version": 3, "listen_ip": "127.0.0.1", "port": 0, "output_encoding": "no-op",
-            "endpoints": [protected("/x", &api, bound)],
-        });
-        let file = ConfigFile::json(configuration.to_string());
         // A process of its own, because it is the system's authorities that an upstream is checked by.
-        let daemon = Daemon::of(
-            Command::new(PROGRAM)
-                .args(["run", "-c"])
-                .arg(file.path())
-                .env("SSL_CERT_FILE", idp.certificate("ca.pem"))
-                .env("SSL_CERT_DIR", "/nonexistent"),
-        );
-        let line = daemon.wait_for_line(|line| line.contains("porteur::cli::run: porteur "));
-        let address: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
-        let answer = client::get(address, "/x");
+        let authorities = idp.certificate("ca.pem");
+        let variables = [("SSL_CERT_FILE", authorities.to_str().unwrap()), ("SSL_CERT_DIR", "/nonexistent")];
+        let program = Program::with(&[protected("/x", &api, bound)], &variables);
+        let answer = program.get("/x");
         assert_eq!(answer.status, 200, "{id}: {}", answer.text());
         assert!(answer.json()["claims"]["cnf"]["x5t#S256"].is_string(), "{}", answer.text());
         assert_proved_by(&idp, id, subject);

@@ -17,6 +17,7 @@ mod support;
 mod client_auth;
 mod client_auth_assertions;
 mod client_auth_certificates;
+mod discovery;
 mod examples;
 mod process;
 mod proxying;

@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod idp;
 pub mod listener;
 pub mod poll;
+pub mod program;
 pub mod ready;
 pub mod reply;
 pub mod scripted;
