@@ -42,13 +42,18 @@ pub fn discover(client: &HttpClient, wanted: Wanted<'_>) -> Result<Metadata, Fet
     let mut absent = None;
     for url in places(wanted.url) {
         let answer = client.get(&url).map_err(|error| FetchError::Discovery(error.to_string()))?;
-        match answer.status {
-            200 => return read(&answer.body, wanted).map_err(|why| FetchError::Discovery(why.to_owned())),
-            // A redirect is not followed: whoever serves it would choose where the secret goes.
-            status => absent = Some(FetchError::Discovery(format!("status {status}"))),
+        // A redirect is not followed: whoever serves it would choose where the secret goes.
+        if answer.status != 200 {
+            absent = Some(format!("status {}", answer.status));
+            continue;
+        }
+        // Some sites answer any path with a page.
+        match answer::object(&answer.body) {
+            Ok(metadata) => return read(&metadata, wanted).map_err(|why| FetchError::Discovery(why.to_owned())),
+            Err(_) => absent = Some("the metadata is not a JSON object".to_owned()),
         }
     }
-    Err(absent.unwrap_or_else(|| FetchError::Discovery("the issuer is no base for an address".to_owned())))
+    Err(FetchError::Discovery(absent.unwrap_or_else(|| "the issuer is no base for an address".to_owned())))
 }
 
 /// RFC 8414 §3.1 inserts the well-known part before the issuer's path, OpenID Connect appends it.
@@ -64,16 +69,15 @@ fn places(issuer: &Url) -> Vec<Url> {
         .collect()
 }
 
-fn read(body: &[u8], wanted: Wanted<'_>) -> Result<Metadata, &'static str> {
-    let metadata = answer::object(body).map_err(|_| "the metadata is not a JSON object")?;
+fn read(metadata: &Value, wanted: Wanted<'_>) -> Result<Metadata, &'static str> {
     // RFC 8414 §3.3: a server that names another issuer is another server.
     if metadata.get("issuer").and_then(Value::as_str) != Some(wanted.issuer) {
         return Err("the metadata is another issuer's");
     }
-    let token_endpoint = endpoint(&metadata, "token_endpoint", wanted)?;
+    let token_endpoint = endpoint(metadata, "token_endpoint", wanted)?;
     Ok(Metadata {
         token_endpoint: token_endpoint.ok_or("the metadata has no `token_endpoint`")?,
-        revocation_endpoint: endpoint(&metadata, "revocation_endpoint", wanted)?,
+        revocation_endpoint: endpoint(metadata, "revocation_endpoint", wanted)?,
     })
 }
 
@@ -129,14 +133,13 @@ mod tests {
         let issuer = url("https://idp.test");
         let read_with = |body: &str, with_certificate| {
             let wanted = Wanted { issuer: "https://idp.test", url: &issuer, insecure: false, with_certificate };
-            read(body.as_bytes(), wanted).map(|metadata| metadata.token_endpoint.to_string())
+            read(&serde_json::from_str(body).expect("JSON"), wanted).map(|metadata| metadata.token_endpoint.to_string())
         };
         let good = r#"{"issuer":"https://idp.test","token_endpoint":"https://idp.test/t",
             "mtls_endpoint_aliases":{"token_endpoint":"https://mtls.idp.test/t"}}"#;
         assert_eq!(read_with(good, false).as_deref(), Ok("https://idp.test/t"));
         assert_eq!(read_with(good, true).as_deref(), Ok("https://mtls.idp.test/t"));
         for (body, why) in [
-            ("[]", "not a JSON object"),
             (r#"{"token_endpoint":"https://idp.test/t"}"#, "another issuer's"),
             (r#"{"issuer":"https://idp.test/","token_endpoint":"https://idp.test/t"}"#, "another issuer's"),
             (r#"{"issuer":"https://idp.test"}"#, "no `token_endpoint`"),

@@ -31,6 +31,11 @@ fn metadata_is_looked_for_where_rfc_8414_puts_it_and_then_where_openid_does() {
             json!({ "mode": "404", "path": "oauth-authorization-server" }),
             json!({ "oauth-authorization-server": 1, "openid-configuration": 1 }),
         ),
+        // A site that answers any path with a page.
+        (
+            json!({ "mode": "html200", "path": "oauth-authorization-server" }),
+            json!({ "oauth-authorization-server": 1, "openid-configuration": 1 }),
+        ),
     ] {
         idp.reset();
         idp.discovery(absent);
