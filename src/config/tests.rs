@@ -1,8 +1,11 @@
 //! Whole configurations, loaded as the command line does: what the tests in this folder share.
 
+mod credential_methods;
+mod credential_requests;
 mod credentials;
 mod masking;
 mod model;
+mod named_credentials;
 mod namespaces;
 mod problems;
 mod secrets;

@@ -6,7 +6,7 @@ use crate::base::Secret;
 use http::StatusCode;
 use std::time::Duration;
 
-fn token(members: &str) -> TokenPolicy {
+pub(super) fn token(members: &str) -> TokenPolicy {
     let loaded = json(&credentials(members));
     let rendered = loaded.report.render(false);
     let model = loaded.model.unwrap_or_else(|| panic!("{rendered}"));

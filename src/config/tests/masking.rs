@@ -22,7 +22,12 @@ fn tells_no_secret(format: Format, text: &str) -> String {
 
 const FULL_JSON: &str = r#"{
   "version": 3, "port": 8080, "tsl": "Zaubertrank",
-  "extra_config": { "auth/basic": { "htpasswd": "hunter2" } },
+  "extra_config": { "auth/basic": { "htpasswd": "hunter2" }, "auth/credentials": {
+    "partner-a": { "client_id": "me", "client_secret": ["hunter2", "Zaubertrank"], "issuer": "https://u:hunter2@idp/",
+      "proxy_url": "http://u:hunter2@proxy:3128", "revocation_url": "https://u:Zaubertrank@idp/r?k=hunter2",
+      "endpoint_params": { "client_assertion": "hunter2" }, "request_headers": { "Authorization": "Basic hunter2" },
+      "tls": { "ca_flie": "hunter2", "client_key_file": "-----BEGIN PRIVATE KEY-----\nhunter2\nZaubertrank" } },
+    "b": "hunter2" } },
   "endpoints": [ { "endpoint": "/a", "output_encoding": "no-op",
     "backend": [ { "host": ["http://u:hunter2@up:80"], "url_pattern": "/x?apikey=hunter2",
       "extra_config": { "auth/client-credentials": { "client_id": "me", "client_secret": "hunter2",
@@ -31,7 +36,9 @@ const FULL_JSON: &str = r#"{
     } } } ] } ]
 }"#;
 
-const FULL_YAML: &str = "version: 3\nname: shop # hunter2\nendpoints:\n  - endpoint: /a\n    output_encoding: no-op\n    backend:\n      \
+const FULL_YAML: &str = "version: 3\nname: shop # hunter2\nextra_config:\n  auth/credentials:\n    partner-a:\n      client_id: me\n      \
+client_secret: [hunter2, 'Zaubertrank']\n      proxy_url: socks5://u:hunter2@proxy\n      request_headers: {X-Api-Key: hunter2}\n      \
+private_key_file: |\n        -----BEGIN PRIVATE KEY-----\n        hunter2\n      tls: {client_key: hunter2}\nendpoints:\n  - endpoint: /a\n    output_encoding: no-op\n    backend:\n      \
 - host: [ \"http://u:hunter2@up\" ]\n        url_pattern: /x?apikey=hunter2\n        extra_config:\n          \
 auth/client-credentials:\n            client_id: me\n            client_secret: hunter2\n            \
 endpoint_params: {pin: 9071, pwd: 'hünter3'}\n            private_key: |\n              hunter2\n              \
@@ -107,6 +114,18 @@ fn misspelt_keys_and_their_neighbours_show_no_value() {
         r#""client_id": "a", "client_secret": "b", "token_url": "u:hunter2@idp/t""#,
         r#""client_id": "a", "client_secret": "b", "token_url": "http://idp/t?client_secret=hunter2""#,
         r#""client_id": "a", "client_secret": "b", "token_url": "https://i/t", "scheme": "Bearer hunter2""#,
+        r#""client_id": "a", "client_secret": ["b", "c", "hunter2"], "token_url": "https://i/t""#,
+        r#""client_id": "a", "client_secret": {"primary": "hunter2"}, "token_url": "https://i/t""#,
+        r#""client_id": "a", "client_secret": "b", "token_url": "https://i/t", "proxy_url": "ftp://u:hunter2@proxy""#,
+        r#""client_id": "a", "client_secret": "b", "token_url": "https://i/t", "proxy_url": "u:hunter2@proxy:3128""#,
+        r#""client_id": "a", "client_secret": "b", "token_url": "https://i/t", "endpoint_params": {"client_assertion": "hunter2"}"#,
+        r#""client_id": "a", "client_secret": "b", "token_url": "https://i/t", "request_headers": {"Authorization": "Basic hunter2"}"#,
+        r#""client_id": "a", "client_secret": "b", "token_url": "https://i/t", "request_headers": {"X-Key: hunter2": "x"}"#,
+        r#""client_id": "a", "client_secret": "b", "token_url": "https://i/t", "tls": {"client_key": "hunter2"}"#,
+        r#""client_id": "a", "client_secret": "b", "token_url": "https://i/t", "tls": {"ca_file": "-----BEGIN CERTIFICATE-----\nhunter2"}"#,
+        r#""client_id": "a", "token_url": "https://i/t", "private_key_file": "-----BEGIN PRIVATE KEY-----\nhunter2""#,
+        r#""client_id": "a", "token_url": "https://i/t", "private_key": "hunter2", "client_assertion": "hunter2""#,
+        r#""client_id": "a", "client_secret": "b", "token_url": "https://i/t", "revocation_url": "https://u:hunter2@i/r""#,
         r#""client_id": "a", "client_secret": "b", "token_url": "https://i/t", "header": "Authorization: Bearer hunter2""#,
     ] {
         let told = tells_no_secret(Format::Json, &credentials(members).replace('\n', ""));
