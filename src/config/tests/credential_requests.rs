@@ -124,6 +124,14 @@ fn request_headers_are_kept_and_never_shown() {
 }
 
 #[test]
+fn a_request_header_in_two_spellings_is_one_header() {
+    let text = with(r#""request_headers": {"X-Key": "one", "x-key": "two"}"#);
+    problem(&text, code::VALUE, "\"two\"", "without regard to case");
+    let same = with(r#""request_headers": {"X-Key": "one", "X-Key": "two"}"#);
+    problem(&same, code::DUPLICATE_KEY, "\"X-Key\"", "written twice");
+}
+
+#[test]
 fn proxies_are_none_of_the_environment_or_named() {
     let proxy = |url: &str| good(&format!(r#""proxy_url": "{url}""#)).credential.transport.proxy.clone();
     assert_eq!(good("\"scopes\": \"a\"").credential.transport.proxy, ProxyUrl::None);

@@ -3,7 +3,7 @@
 use super::policy::word;
 use crate::base::Secret;
 use crate::config::code;
-use crate::config::document::Value;
+use crate::config::document::{Member, Value};
 use crate::config::model::RequestFormat;
 use crate::config::read::{Context, Object, quoted};
 use http::{HeaderName, HeaderValue};
@@ -61,13 +61,19 @@ pub(super) fn headers(cx: &mut Context<'_>, object: &Object<'_>) -> Option<BTree
     };
     let mut headers = BTreeMap::new();
     let mut fine = true;
-    for member in cx.members(node)?.iter().filter(|member| member.value.value != Value::Null) {
+    let members = cx.members(node)?;
+    for member in members.iter().filter(|member| member.value.value != Value::Null) {
         let value = cx.string(&member.value);
         let name = HeaderName::from_bytes(member.key.as_bytes());
+        // The same spelling twice was reported before anything was read.
+        let again = |name: &HeaderName| headers.contains_key(name.as_str()) && is_only(members, &member.key);
         let problem = match (&name, value) {
             (Err(_), _) => Some(("is not a header name", "write a name such as `X-Api-Key`")),
             (Ok(name), _) if OURS.contains(&name.as_str()) => {
                 Some(("is a header that the request has already", "remove it"))
+            }
+            (Ok(name), _) if again(name) => {
+                Some(("is written twice in two spellings", "keep one; names of headers are without regard to case"))
             }
             (Ok(_), Some(value)) if HeaderValue::from_str(value).is_err() => {
                 Some(("has a value that cannot stand in a header", "remove line ends and other control characters"))
@@ -83,4 +89,9 @@ pub(super) fn headers(cx: &mut Context<'_>, object: &Object<'_>) -> Option<BTree
         }
     }
     fine.then_some(headers)
+}
+
+/// Whether no other member has this very key.
+fn is_only(members: &[Member], key: &str) -> bool {
+    members.iter().filter(|member| member.key == key).count() == 1
 }
