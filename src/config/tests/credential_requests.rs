@@ -170,6 +170,12 @@ fn tokens_are_given_back_where_it_is_known_how() {
 }
 
 #[test]
+fn a_revocation_url_is_shown_as_urls_are() {
+    let plain = with(r#""revoke_on_shutdown": true, "revocation_url": "http://idp/r""#);
+    problem(&plain, code::TOKEN_URL, "\"http://idp/r\"", "not encrypted: `http://idp/r`");
+}
+
+#[test]
 fn tokens_bound_to_a_key_go_into_authorization_as_dpop() {
     assert!(good(r#""dpop": true"#).credential.dpop && !good(r#""dpop": false, "scheme": "X""#).credential.dpop);
     problem(&with(r#""dpop": true, "scheme": "DPoP""#), code::CONTRADICTION, "\"DPoP\"", "remove `scheme`");
