@@ -345,6 +345,25 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_back_with_the_same_secret_is_new_material() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "s").expect("written");
+        let mut auth = with_secret(SecretMethod::Auto, BasicEncoding::Rfc6749);
+        if let ClientAuth::Secret { secrets, .. } = &mut auth {
+            *secrets = vec![SecretSource::File(path.clone())];
+        }
+        let mut exchange = exchange(auth);
+        exchange.last = Some(Material::read(&exchange.credential).expect("readable"));
+        assert!(!exchange.has_new_material());
+        std::fs::remove_file(&path).expect("removed");
+        assert!(matches!(exchange.fetch(), Err(FetchError::Material(_))));
+        assert!(!exchange.has_new_material(), "what cannot be read is none");
+        std::fs::write(&path, "s").expect("written");
+        assert!(exchange.has_new_material());
+    }
+
+    #[test]
     fn a_client_without_secret_has_one_way() {
         assert_eq!(ways(&exchange(ClientAuth::None), 0).len(), 1);
         let secrets = vec![SecretSource::Text(Secret::new("a")), SecretSource::Text(Secret::new("b"))];
