@@ -14,6 +14,7 @@
 #[allow(dead_code, reason = "the support is a library: not every test run needs all of it")]
 mod support;
 
+mod admin;
 mod client_auth;
 mod client_auth_assertions;
 mod client_auth_certificates;
@@ -22,8 +23,11 @@ mod examples;
 mod process;
 mod proxying;
 mod request_shape;
+mod rotation;
 mod routing;
+mod secrecy;
 mod support_of_credentials;
 mod support_works;
+mod token_command;
 mod tokens;
 mod transport;

@@ -15,7 +15,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
 
-fn configuration(endpoints: &[Value]) -> Value {
+pub(crate) fn configuration(endpoints: &[Value]) -> Value {
     json!({
         "version": 3, "listen_ip": "127.0.0.1", "port": 0, "output_encoding": "no-op",
         "extra_config": { "admin": { "listen": "127.0.0.1:0" } },
@@ -23,7 +23,7 @@ fn configuration(endpoints: &[Value]) -> Value {
     })
 }
 
-fn run(file: &ConfigFile, level: &str) -> (Daemon, SocketAddr, SocketAddr) {
+pub(crate) fn run(file: &ConfigFile, level: &str) -> (Daemon, SocketAddr, SocketAddr) {
     let daemon = Daemon::of(Command::new(PROGRAM).args(["run", "-c"]).arg(file.path()).env("PORTEUR_LOG", level));
     let address = |what: &str| {
         let line = daemon.wait_for_line(|line| line.contains(what));
