@@ -154,6 +154,23 @@ fn a_token_that_is_purged_while_another_is_fetched_does_not_come_back() {
 }
 
 #[test]
+fn a_token_that_is_gone_has_neither_age_nor_end_in_the_metrics() {
+    let latch = Latch::new();
+    let server = first_at_once(&latch);
+    let upstream = Upstream::echo();
+    let gateway = one(&server, &upstream).ready();
+    let shown = || {
+        let text = gateway.probe("/metrics").text();
+        ["porteur_token_age_seconds{", "porteur_token_expires_in_seconds{"].map(|name| text.contains(name))
+    };
+    assert_eq!(shown(), [true, true]);
+    order(&gateway, "/tokens/basic%40127.0.0.1/purge");
+    assert_eq!(shown(), [false, false]);
+    latch.open();
+    eventually(PATIENCE, "a new one", || shown() == [true, true]);
+}
+
+#[test]
 fn orders_go_to_one_credential_and_by_its_name() {
     let server = Scripted::counting("TOKEN", 3600);
     let upstream = Upstream::echo();

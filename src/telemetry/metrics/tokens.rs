@@ -225,6 +225,10 @@ impl TokenMetrics {
         if let (Some(age), Some(left)) = (token.age, token.expires_in) {
             self.age.with_label_values(labels).set(age.as_secs_f64());
             self.expires_in.with_label_values(labels).set(left.map_or(f64::INFINITY, |left| left.as_secs_f64()));
+        } else {
+            // What was last known of a token that is gone would be taken for the truth. It fails where there was none yet.
+            let _ = self.age.remove_label_values(labels);
+            let _ = self.expires_in.remove_label_values(labels);
         }
     }
 }
