@@ -22,6 +22,8 @@ mod discovery;
 mod examples;
 mod process;
 mod proxying;
+mod rejection;
+mod replay;
 mod request_shape;
 mod rotation;
 mod routing;
