@@ -15,6 +15,7 @@
 mod support;
 
 mod admin;
+mod bound_tokens;
 mod client_auth;
 mod client_auth_assertions;
 mod client_auth_certificates;
