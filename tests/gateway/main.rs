@@ -21,6 +21,7 @@ mod client_auth_assertions;
 mod client_auth_certificates;
 mod discovery;
 mod examples;
+mod lifecycle;
 mod process;
 mod proxying;
 mod rejection;
