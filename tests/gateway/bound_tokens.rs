@@ -9,6 +9,8 @@ use crate::support::gate::Gate;
 use crate::support::gateway::{Running, endpoint, protected};
 use crate::support::idp::Idp;
 use crate::support::poll::{PATIENCE, eventually};
+use crate::support::reply::Reply;
+use crate::support::scripted::Scripted;
 use crate::support::upstream::Upstream;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -413,4 +415,31 @@ fn a_bearer_token_is_not_taken_for_a_bound_one() {
     idp.resource_orders(json!({"status": 401, "count": 1, "www_authenticate": "DPoP error=\"use_dpop_nonce\""}));
     assert_eq!(gateway.get("/x").status, 401, "there are no proofs to put a nonce in");
     assert_eq!((rejections(&gateway, "nonce"), idp.stats().token_requests), (0.0, 1));
+}
+
+#[test]
+fn each_host_is_given_the_nonce_that_it_asked_for() {
+    let server = Scripted::start(|_, _| {
+        Reply::json(200, &json!({ "access_token": "t", "token_type": "DPoP", "expires_in": 3600 }))
+    });
+    let wanting = |nonce: &'static str| {
+        Upstream::start(move |request| match claims(request.header("dpop").unwrap())["nonce"].as_str() {
+            Some(given) if given == nonce => Reply::text(nonce),
+            _ => Reply::new(401)
+                .header("WWW-Authenticate", r#"Bearer realm="a", DPoP error="use_dpop_nonce""#)
+                .header("DPoP-Nonce", nonce),
+        })
+    };
+    let [one, other] = ["one", "other"].map(wanting);
+    let dead = Gate::closed(one.addr());
+    let keys = json!({ "client_id": "a", "client_secret": "b", "dpop": true });
+    let mut several = guarded("", &server.token_url(), keys);
+    several["backend"][0]["host"] = json!([one.url(), dead.url(""), other.url()]);
+    let gateway = Running::with(&[several]).ready();
+    for n in 0..9 {
+        let answer = client::post(gateway.address, "/x", "body");
+        assert_eq!((answer.status, answer.header("dpop-nonce")), (200, None), "{n}");
+    }
+    assert_eq!((one.requests().len() + other.requests().len(), server.requests().len()), (11, 1));
+    assert!(one.requests().iter().chain(&other.requests()).all(|request| request.body == b"body"));
 }
