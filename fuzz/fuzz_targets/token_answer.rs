@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use porteur::base::Moment;
 use porteur::token::answer::{self, Lifetime, TokenType};
 use porteur::token::jwt;
-use porteur::token::schedule::{Granted, Life};
+use porteur::token::schedule::{Granted, Life, Which};
 use porteur::token::slot::Token;
 
 fuzz_target!(|input: (u16, bool, &[u8])| {
@@ -19,7 +19,7 @@ fuzz_target!(|input: (u16, bool, &[u8])| {
                 let _ = jwt::lives_for(grant.access_token.expose(), requested_at.wall);
             }
             let granted =
-                Granted { requested_at, lifetime: Some(grant.lifetime), refresh_in: grant.refresh_in, same: false };
+                Granted { requested_at, lifetime: Some(grant.lifetime), refresh_in: grant.refresh_in, which: Which::Other };
             let life = Life::of(&granted, 0.5);
             let token = Token::new(wanted.scheme(), &grant.access_token, 1, life, requested_at);
             assert!(token.is_some(), "a granted token stands in a header");

@@ -27,7 +27,7 @@ pub enum CertificateError {
     #[error("it holds a certificate that is not X.509 version 3")]
     Malformed,
     /// No `BEGIN PRIVATE KEY`.
-    #[error("it holds no PEM private key")]
+    #[error("it holds no unencrypted PEM private key")]
     NoKey,
     /// A key of a kind that TLS cannot use.
     #[error("it holds a private key that cannot be used")]

@@ -19,6 +19,8 @@ pub(super) enum Show {
     Never,
     /// Its first word: what follows a blank, a `:` or a `=` may be a secret in the wrong place.
     Word,
+    /// Its first word, if it looks like a path: who writes a secret where its file belongs should not read it again.
+    Path,
     /// A URL or a part of one, without user-info and without the values of its query.
     Url,
     /// All of it.
@@ -29,8 +31,12 @@ pub(super) enum Show {
 pub(super) fn of_key(key: &Key) -> Show {
     match (key.name, key.kind) {
         ("client_id" | "client_secret", _) | (_, Kind::List | Kind::Object) => Show::Never,
-        ("host" | "url_pattern" | "endpoint" | "health_path" | "token_url" | "issuer" | "proxy_url", _)
-        | ("audience" | "resource" | "assertion_audience" | "revocation_url", _) => Show::Url,
+        (
+            "host" | "url_pattern" | "endpoint" | "health_path" | "token_url" | "issuer" | "proxy_url" | "audience"
+            | "resource" | "assertion_audience" | "revocation_url",
+            _,
+        ) => Show::Url,
+        ("client_secret_file" | "private_key_file" | "client_assertion_file" | "client_key_file", _) => Show::Path,
         ("listen" | "listen_ip", _) => Show::Whole,
         ("method", _) | (_, Kind::String | Kind::Strings) => Show::Word,
         (_, Kind::Integer | Kind::Boolean | Kind::Duration | Kind::Word(_)) => Show::Whole,
@@ -64,7 +70,8 @@ pub(super) fn value(show: Show, text: &str) -> String {
     match show {
         Show::Never => stars(text),
         Show::Whole => text.chars().map(|c| if c.is_control() { star(c) } else { c }).collect(),
-        Show::Word => {
+        Show::Path if !is_path_like(text) => stars(text),
+        Show::Word | Show::Path => {
             let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '*');
             let end = text.find(|c| !fits(c)).unwrap_or(text.len());
             let (word, rest) = text.split_at_checked(end).unwrap_or(("", text));
@@ -91,6 +98,11 @@ pub(super) fn in_words(shown: &str) -> String {
         hidden = is_star(c);
     }
     words
+}
+
+/// Whether a text says that it is a path: a bare name may be a secret.
+fn is_path_like(text: &str) -> bool {
+    ["/", "./", "../"].iter().any(|start| text.starts_with(start))
 }
 
 /// A lone `${env:NAME}` or `${file:…}` without default says where a value is, not what it is. In place of a secret the name
@@ -227,6 +239,8 @@ mod tests {
         assert_eq!(shown(Show::Word, "Bearer hünter2"), "Bearer***");
         assert_eq!(shown(Show::Word, "Authorization: Bearer hunter2"), "Authorization***");
         assert_eq!(shown(Show::Never, "hunter2"), "***");
+        assert_eq!(shown(Show::Path, "/run/secrets/x"), "/run/secrets/x");
+        assert_eq!(shown(Show::Path, "hunter2.pem"), "***");
         assert_eq!(shown(Show::Never, "${env:SECRET}"), "${env:SECRET}");
         assert_eq!(shown(Show::Never, "${env:hunter2}"), "***");
         assert_eq!(shown(Show::Never, "${file:/run/x}"), "${file:/run/x}");

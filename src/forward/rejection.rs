@@ -2,7 +2,7 @@
 
 use crate::config::model::Replay;
 use crate::snapshot::endpoint::TokenUse;
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use std::time::Duration;
 
 /// How long a request waits for a newer token after its own was rejected, within the endpoint's timeout. Past it, the
@@ -39,17 +39,21 @@ pub fn verdict(token: &TokenUse, status: StatusCode, headers: &HeaderMap) -> Ver
     }
     // RFC 6750 §3.1: only `invalid_token` is about the token. A challenge for another scheme is about another credential, and
     // one without a reason is taken for what it most often is. Where the token stands elsewhere, challenges say nothing.
-    let is_ours = status == StatusCode::UNAUTHORIZED && token.header == header::AUTHORIZATION && token.usual_scheme;
-    let mut about_the_token = true;
-    for value in challenges().filter(|_| is_ours) {
-        let value = value.as_bytes();
-        about_the_token =
-            (has(value, b"bearer") || has(value, b"dpop")) && (has(value, b"invalid_token") || !has(value, b"error="));
-        if about_the_token {
-            break;
-        }
-    }
-    if about_the_token { Verdict::Rejected } else { Verdict::Accepted }
+    let is_read = token.header == header::AUTHORIZATION && token.usual_scheme;
+    let is_about_another = is_read && challenges().next().is_some() && !challenges().any(is_about_the_token);
+    if is_about_another { Verdict::Accepted } else { Verdict::Rejected }
+}
+
+/// Whether a `WWW-Authenticate` has a challenge of our schemes (RFC 9110 §11.6.1: a list, whose items begin with a scheme or
+/// are parameters of the one before) and no other reason than the token.
+fn is_about_the_token(value: &HeaderValue) -> bool {
+    let value = value.as_bytes();
+    let scheme = |part: &[u8]| part.trim_ascii_start().split(|byte| *byte == b' ').next().is_some_and(is_ours);
+    value.split(|byte| *byte == b',').any(scheme) && (has(value, b"invalid_token") || !has(value, b"error="))
+}
+
+fn is_ours(scheme: &[u8]) -> bool {
+    scheme.eq_ignore_ascii_case(b"bearer") || scheme.eq_ignore_ascii_case(b"dpop")
 }
 
 /// Whether `text` has `word` (in lower case) in it, in any case.
@@ -85,6 +89,25 @@ pub fn may_repeat(replay: Replay, verdict: Verdict, request: &Repeat<'_>) -> boo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn challenges_are_about_the_token_only_with_our_scheme_and_its_reason() {
+        for (challenge, expected) in [
+            ("Bearer", true),
+            ("bearer realm=\"x\"", true),
+            ("Bearer realm=\"x\", error=\"invalid_token\"", true),
+            ("DPoP error=\"invalid_token\", algs=\"ES256\"", true),
+            ("Basic realm=\"x\", Bearer realm=\"y\"", true),
+            ("Basic realm=\"bearer\"", false),
+            ("Bearer error=\"insufficient_scope\"", false),
+            ("DPoP error=\"invalid_dpop_proof\"", false),
+            ("Negotiate", false),
+            ("", false),
+        ] {
+            let value = HeaderValue::from_static(challenge);
+            assert_eq!(is_about_the_token(&value), expected, "{challenge}");
+        }
+    }
 
     #[test]
     fn only_what_can_be_repeated_whole_is_repeated() {

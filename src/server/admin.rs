@@ -7,10 +7,12 @@ use crate::telemetry::lines::Lines;
 use crate::telemetry::metrics::Metrics;
 use crate::token::table::TokenTable;
 use async_trait::async_trait;
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use pingora_core::apps::http_app::ServeHttp;
 use pingora_core::protocols::http::ServerSession;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tokens::Order;
@@ -78,11 +80,21 @@ impl ServeHttp for Admin {
     }
 }
 
-/// A page in the browser of somebody on this machine can send requests here, and even read the answers if its name was made
-/// to point here (DNS rebinding); browsers say so.
+/// A page in the browser of somebody on this machine can send requests here, which browsers say; and it can read the answers
+/// if the name it came from was made to point here (DNS rebinding), which only that name shows.
 fn is_from_a_page(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN)
         || headers.get("sec-fetch-site").is_some_and(|site| site != "none" && site != "same-origin")
+        || headers.get(header::HOST).is_some_and(|host| !is_this_machine(host))
+}
+
+/// Whether a `Host` is a number or `localhost`, which nobody's page can have as its name.
+fn is_this_machine(host: &HeaderValue) -> bool {
+    let authority = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+    authority.is_some_and(|authority| {
+        let name = authority.host().trim_matches(['[', ']']);
+        name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+    })
 }
 
 impl Admin {

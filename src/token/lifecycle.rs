@@ -10,7 +10,7 @@ use crate::base::clock::Jump;
 use crate::token::answer::{Grant, Lifetime};
 use crate::token::error::FetchError;
 use crate::token::jwt;
-use crate::token::schedule::{self, Granted, Life};
+use crate::token::schedule::{self, Granted, Life, Which};
 use std::time::{Duration, Instant};
 
 /// After a failure that may pass: transport, timeout, 5xx, an answer that is none.
@@ -32,6 +32,8 @@ pub struct Lifecycle {
     /// How long one fetch may take.
     a_try: Duration,
     life: Option<Life>,
+    /// Whether the server has ever named an end for the current token.
+    has_end: bool,
     spacing: Duration,
     trouble: Option<Trouble>,
     /// When to fetch; `None`: not by itself.
@@ -74,6 +76,7 @@ impl Lifecycle {
             default_ttl,
             a_try,
             life: None,
+            has_end: false,
             spacing: Duration::ZERO,
             trouble: None,
             due: Some(now.instant),
@@ -103,7 +106,13 @@ impl Lifecycle {
             }
             known => Some(known),
         };
-        let life = Life::of(&Granted { requested_at, lifetime, refresh_in: grant.refresh_in, same }, draw);
+        let which = match (same, self.has_end) {
+            (false, _) => Which::Other,
+            (true, false) => Which::Same,
+            (true, true) => Which::SameEnding,
+        };
+        self.has_end = matches!(lifetime, Some(Lifetime::Given(_))) || which == Which::SameEnding;
+        let life = Life::of(&Granted { requested_at, lifetime, refresh_in: grant.refresh_in, which }, draw);
         self.spacing = match lifetime {
             Some(Lifetime::Given(lifetime)) => schedule::spacing(lifetime),
             _ => schedule::spacing(Duration::ZERO),

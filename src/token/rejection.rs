@@ -63,7 +63,7 @@ impl Rejections {
             Err(_) => Hope::Ordered { settled, by_us: false },
             Ok(_) if self.throttle.pass(now) => Hope::Ordered { settled, by_us: true },
             Ok(_) => {
-                self.settle();
+                self.settle(generation);
                 Hope::Throttled
             }
         }
@@ -75,9 +75,12 @@ impl Rejections {
         self.ordered.load(Ordering::Acquire) != 0
     }
 
-    /// A fetch has ended, or will not be made: those who wait look at what there is.
-    pub fn settle(&self) {
-        self.ordered.store(0, Ordering::Release);
+    /// A fetch has ended, or will not be made: those who wait look at what there is. An order for the replacement of a token
+    /// younger than `replaced` stays: it came after that fetch.
+    pub fn settle(&self, replaced: u64) {
+        let served = |ordered: u64| (ordered <= replaced).then_some(0);
+        // `Err` is an order that stays.
+        let _ = self.ordered.fetch_update(Ordering::AcqRel, Ordering::Acquire, served);
         self.settled.send_modify(|count| *count = count.wrapping_add(1));
     }
 }
@@ -137,9 +140,9 @@ mod tests {
             hopes.filter(|hope| matches!(hope, Hope::Ordered { by_us: true, .. })).count()
         };
         assert_eq!(orders(1000), 1);
-        rejections.settle();
+        rejections.settle(1);
         assert_eq!(orders(1000), 1, "it did not help, and a second burst has one more");
-        rejections.settle();
+        rejections.settle(1);
         assert!(matches!(rejections.reject(1, 1, now), Hope::Throttled));
     }
 
@@ -154,8 +157,8 @@ mod tests {
             for _ in 0..10 {
                 if let Hope::Ordered { by_us: true, .. } = rejections.reject(generation, generation, now) {
                     orders += 1;
+                    rejections.settle(generation);
                     generation += 1;
-                    rejections.settle();
                 }
             }
         }
@@ -168,8 +171,18 @@ mod tests {
         let rejections = Rejections::new(now);
         let Hope::Ordered { mut settled, .. } = rejections.reject(1, 1, now) else { panic!("not ordered") };
         assert!(!settled.has_changed().expect("alive"));
-        rejections.settle();
+        rejections.settle(1);
         settled.changed().await.expect("alive");
         assert!(!rejections.is_ordered());
+    }
+
+    #[test]
+    fn a_rejection_of_the_new_token_is_not_swept_away_with_those_of_the_old() {
+        let now = Instant::now();
+        let rejections = Rejections::new(now);
+        // The new token is published and rejected before the task gets to tell of the end of its fetch.
+        assert!(matches!(rejections.reject(2, 2, now), Hope::Ordered { by_us: true, .. }));
+        rejections.settle(1);
+        assert!(rejections.is_ordered());
     }
 }

@@ -22,6 +22,9 @@ const LONGEST_JITTER: Duration = Duration::from_secs(5 * 60);
 const SPACING: Duration = Duration::from_secs(10);
 const SHORT_SPACING: Duration = Duration::from_secs(1);
 const SHORT_LIFE: Duration = Duration::from_secs(20);
+/// How much longer than announced a token is used that the server repeats until it dies: what is left is rounded down to whole
+/// seconds, and the next token takes a moment. Should it be dead already, the upstream says so and the request is repeated.
+const GRACE: Duration = Duration::from_secs(1);
 /// How long a token is used that was over when it came: until the next one is here, and no longer.
 const OVERDUE: Duration = SPACING;
 
@@ -45,8 +48,19 @@ pub struct Granted {
     pub lifetime: Option<Lifetime>,
     /// When the server would like to be asked again.
     pub refresh_in: Option<Duration>,
-    /// Whether it is the very token that we had: the server gives the same one until it dies.
-    pub same: bool,
+    /// Which token it is.
+    pub which: Which,
+}
+
+/// Which token an answer brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Another than the one we had.
+    Other,
+    /// The very one we had: the server gives it until it dies.
+    Same,
+    /// The same, and the server has named an end for it before.
+    SameEnding,
 }
 
 impl Life {
@@ -59,13 +73,18 @@ impl Life {
         let start = granted.requested_at.instant;
         let (refresh, unusable, expires) = match granted.lifetime {
             None | Some(Lifetime::Missing) => return Self::ENDLESS,
+            Some(Lifetime::Over) if granted.which == Which::SameEnding => {
+                (SHORT_SPACING, SHORT_SPACING + GRACE, SHORTEST)
+            }
             // The server says that it is over; others say so and mean nothing by it (KrakenD: for ever).
             Some(Lifetime::Over) => (SHORT_SPACING, OVERDUE, OVERDUE),
             Some(Lifetime::Given(lifetime)) => {
                 let lifetime = lifetime.clamp(SHORTEST, LONGEST);
                 // Asking early did not help, and the upstream takes it to its end.
-                let margin = if granted.same { Duration::ZERO } else { margin(lifetime) };
-                let unusable = lifetime.saturating_sub(margin);
+                let unusable = match granted.which {
+                    Which::Other => lifetime.saturating_sub(margin(lifetime)),
+                    Which::Same | Which::SameEnding => lifetime + GRACE,
+                };
                 (refresh_after(lifetime, unusable, granted, draw), unusable, lifetime)
             }
         };
@@ -147,7 +166,7 @@ mod tests {
     }
 
     fn granted(lifetime: Lifetime) -> Granted {
-        Granted { requested_at: Moment::now(), lifetime: Some(lifetime), refresh_in: None, same: false }
+        Granted { requested_at: Moment::now(), lifetime: Some(lifetime), refresh_in: None, which: Which::Other }
     }
 
     fn after(granted: &Granted, draw: f64) -> (f64, f64, f64) {
@@ -205,11 +224,15 @@ mod tests {
 
     #[test]
     fn the_same_token_again_is_used_to_its_end_and_asked_for_ever_more_often() {
-        let again = |seconds| Granted { same: true, ..granted(Lifetime::Given(Duration::from_secs(seconds))) };
-        assert_eq!(after(&again(60), 0.0), (30.0, 60.0, 60.0));
-        assert_eq!(after(&again(20), 0.0), (10.0, 20.0, 20.0));
-        assert_eq!(after(&again(8), 0.0), (4.0, 8.0, 8.0));
-        assert_eq!(after(&again(1), 0.0), (1.0, 1.0, 1.0));
+        let again = |lifetime| after(&Granted { which: Which::SameEnding, ..granted(lifetime) }, 0.0);
+        let left = |seconds| again(Lifetime::Given(Duration::from_secs(seconds)));
+        assert_eq!(left(60), (30.0, 61.0, 60.0));
+        assert_eq!(left(20), (10.0, 21.0, 20.0));
+        assert_eq!(left(8), (4.0, 9.0, 8.0));
+        assert_eq!(left(1), (1.0, 2.0, 1.0));
+        assert_eq!(again(Lifetime::Over), (1.0, 2.0, 1.0), "its last second, rounded down");
+        let never = Granted { which: Which::Same, ..granted(Lifetime::Over) };
+        assert_eq!(after(&never, 0.0), (1.0, 10.0, 10.0), "this server always says so");
     }
 
     #[test]

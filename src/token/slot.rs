@@ -328,9 +328,10 @@ impl TokenSlot {
         self.rejections.is_ordered()
     }
 
-    /// For the background service: a fetch has ended, or will not be made.
-    pub fn settle(&self) {
-        self.rejections.settle();
+    /// For the background service: a fetch has ended, or will not be made. `replaced`: the youngest token that it was to
+    /// replace.
+    pub fn settle(&self, replaced: u64) {
+        self.rejections.settle(replaced);
     }
 }
 
@@ -338,7 +339,7 @@ impl TokenSlot {
 mod tests {
     use super::*;
     use crate::token::answer::Lifetime;
-    use crate::token::schedule::Granted;
+    use crate::token::schedule::{Granted, Which};
     use crate::token::testing::slot;
 
     fn token(scheme: &str, generation: u64, life: Life) -> Token {
@@ -351,7 +352,7 @@ mod tests {
         let now = Moment::now();
         assert!(!slot.is_usable(now.instant));
         let lifetime = Some(Lifetime::Given(Duration::from_secs(100)));
-        let life = Life::of(&Granted { requested_at: now, lifetime, refresh_in: None, same: false }, 0.0);
+        let life = Life::of(&Granted { requested_at: now, lifetime, refresh_in: None, which: Which::Other }, 0.0);
         slot.publish(token("Bearer", 1, life));
         let published = slot.token().expect("a token");
         assert_eq!(published.value.as_bytes(), b"Bearer abc");

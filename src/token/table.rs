@@ -5,7 +5,7 @@ use crate::config::model::{Credential, Model, TokenPolicy};
 use crate::token::dpop::DpopKey;
 use crate::token::key::TokenKey;
 use crate::token::slot::TokenSlot;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A credential with the place where its token is published.
@@ -17,10 +17,14 @@ pub struct Entry {
     pub slot: Arc<TokenSlot>,
 }
 
-/// The entries of one configuration by their identity.
+/// The entries of one configuration, in the order of the file.
 #[derive(Debug, Default)]
 pub struct TokenTable {
-    entries: BTreeMap<TokenKey, Entry>,
+    entries: Vec<Entry>,
+    /// Where the entry of a credential is.
+    by_key: HashMap<TokenKey, usize>,
+    /// Where the entry of a name is. Named credentials that are equal share one, under all of their names.
+    by_name: HashMap<String, usize>,
 }
 
 impl TokenTable {
@@ -33,40 +37,47 @@ impl TokenTable {
         let policies: Vec<_> = policies.map(|policy| (TokenKey::of(&policy.credential), policy)).collect();
         let required: HashSet<_> = policies.iter().filter(|(_, policy)| policy.required).map(|(key, _)| *key).collect();
         let mut names = Names::default();
-        let mut entries = BTreeMap::new();
+        let mut table = Self::default();
         for (key, policy) in policies {
-            if entries.contains_key(&key) {
+            if let Some(index) = table.by_key.get(&key) {
+                if let Some(name) = &policy.name {
+                    table.by_name.entry(name.clone()).or_insert(*index);
+                }
                 continue;
             }
             let mut slot = TokenSlot::new(key, names.pick(policy), required.contains(&key));
             if policy.credential.dpop {
                 slot = slot.bound_to(DpopKey::generate()?);
             }
-            entries.insert(key, Entry { credential: policy.credential.clone(), slot: Arc::new(slot) });
+            let index = table.entries.len();
+            table.by_key.insert(key, index);
+            table.by_name.insert(slot.name.clone(), index);
+            table.entries.push(Entry { credential: policy.credential.clone(), slot: Arc::new(slot) });
         }
-        Ok(Self { entries })
+        Ok(table)
     }
 
     /// The slot of a policy's credential; there is one for every policy of the model the table was made of.
     #[must_use]
     pub fn slot(&self, policy: &TokenPolicy) -> Option<&Arc<TokenSlot>> {
-        self.entries.get(&TokenKey::of(&policy.credential)).map(|entry| &entry.slot)
+        let index = self.by_key.get(&TokenKey::of(&policy.credential))?;
+        self.entries.get(*index).map(|entry| &entry.slot)
     }
 
     /// The entry of this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Entry> {
-        self.entries.values().find(|entry| entry.slot.name == name)
+        self.entries.get(*self.by_name.get(name)?)
     }
 
-    /// All entries, in the order of their keys.
+    /// All entries.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+        self.entries.iter()
     }
 
     /// All slots.
     pub fn slots(&self) -> impl Iterator<Item = &Arc<TokenSlot>> {
-        self.entries.values().map(|entry| &entry.slot)
+        self.entries.iter().map(|entry| &entry.slot)
     }
 }
 

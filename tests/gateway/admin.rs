@@ -12,6 +12,9 @@ use std::thread;
 
 const NAME: &str = "basic@127.0.0.1";
 
+/// What a client on this machine calls it.
+const LOCAL: (&str, &str) = ("Host", "localhost");
+
 fn order(gateway: &Running, target: &str) -> Response {
     client::post(gateway.admin, target, "")
 }
@@ -91,7 +94,7 @@ fn the_list_shows_how_tokens_are_and_nothing_of_them() {
     );
     assert_eq!((&absent["last_error"], &absent["refused"]), (&json!("status"), &json!(true)));
     assert_eq!((&absent["age"], &absent["expires_at"], &absent["generation"]), (&Value::Null, &Value::Null, &json!(0)));
-    let head = client::send(gateway.admin, request("HEAD", "/tokens", &[], b""));
+    let head = client::send(gateway.admin, request("HEAD", "/tokens", &[LOCAL], b""));
     assert_eq!((head.status, head.body.len()), (200, 0));
 }
 
@@ -227,7 +230,7 @@ fn each_target_has_its_methods() {
         ("POST", "/livez", "GET, HEAD"),
         ("PUT", "/readyz", "GET, HEAD"),
     ] {
-        let answer = client::send(gateway.admin, request(method, target, &[], b""));
+        let answer = client::send(gateway.admin, request(method, target, &[LOCAL], b""));
         assert_eq!((answer.status, answer.header("allow")), (405, Some(allow)), "{method} {target}");
     }
     assert_eq!(rows(&gateway)[0]["generation"], 1);
@@ -247,16 +250,36 @@ fn web_pages_are_refused() {
         ("Sec-Fetch-Site", "same-site"),
     ] {
         for target in orders {
-            assert_eq!(client::send(gateway.admin, request("POST", target, &[header], b"")).status, 403, "{header:?}");
+            assert_eq!(
+                client::send(gateway.admin, request("POST", target, &[LOCAL, header], b"")).status,
+                403,
+                "{header:?}"
+            );
         }
         for target in ["/tokens", "/metrics", "/readyz", "/livez"] {
-            let answer = client::send(gateway.admin, request("GET", target, &[header], b""));
+            let answer = client::send(gateway.admin, request("GET", target, &[LOCAL, header], b""));
             assert_eq!((answer.status, answer.text().as_str()), (403, "403 not for web pages"), "{target} {header:?}");
         }
     }
+    // A name that a page came from, and that was then made to point here.
+    for host in ["evil.test", "evil.test:9901", "127.0.0.1.evil.test", "localhost.evil.test"] {
+        let answer = client::send(gateway.admin, request("GET", "/tokens", &[("Host", host)], b""));
+        assert_eq!(answer.status, 403, "{host}");
+    }
+    for host in ["localhost:9901", "127.0.0.1", "[::1]:9901"] {
+        assert_eq!(
+            client::send(gateway.admin, request("GET", "/tokens", &[("Host", host)], b"")).status,
+            200,
+            "{host}"
+        );
+    }
     assert_eq!((gateway.get("/x").status, server.requests().len()), (200, 1), "nothing was purged or fetched");
     for header in [("Sec-Fetch-Site", "none"), ("Sec-Fetch-Site", "same-origin")] {
-        assert_eq!(client::send(gateway.admin, request("GET", "/tokens", &[header], b"")).status, 200, "{header:?}");
+        assert_eq!(
+            client::send(gateway.admin, request("GET", "/tokens", &[LOCAL, header], b"")).status,
+            200,
+            "{header:?}"
+        );
     }
 }
 

@@ -113,7 +113,7 @@ fn the_metadata_is_right_until_it_is_ordered_wrong() {
     for name in ["oauth-authorization-server", "openid-configuration"] {
         let document = get(name).json();
         assert_eq!(document["issuer"], idp.issuer());
-        assert_eq!(document["token_endpoint"], "http://porteur.test/token", "the provider believes the Host header");
+        assert_eq!(document["token_endpoint"], idp.token_url());
     }
     idp.discovery(json!({"mode": "404", "path": "oauth-authorization-server"}));
     assert_eq!((get("oauth-authorization-server").status, get("openid-configuration").status), (404, 200));

@@ -48,17 +48,20 @@ pub fn try_send(addr: SocketAddr, request: impl AsRef<[u8]>) -> io::Result<Respo
 
 #[track_caller]
 pub fn get(addr: SocketAddr, target: &str) -> Response {
-    send(addr, request("GET", target, &[], b""))
+    send(addr, request("GET", target, &[("Host", &addr.to_string())], b""))
 }
 
 #[track_caller]
 pub fn post(addr: SocketAddr, target: &str, body: impl AsRef<[u8]>) -> Response {
-    send(addr, request("POST", target, &[], body.as_ref()))
+    send(addr, request("POST", target, &[("Host", &addr.to_string())], body.as_ref()))
 }
 
-/// The bytes of an ordinary request; a body gets its Content-Length.
+/// The bytes of an ordinary request; a body gets its Content-Length. The host is `porteur.test` unless the headers name one.
 pub fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: porteur.test\r\n");
+    let mut head = format!("{method} {target} HTTP/1.1\r\n");
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        head.push_str("Host: porteur.test\r\n");
+    }
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -402,7 +402,7 @@ fn client_certificates_come_with_their_key() {
     let crossed = format!(r#""client_certificate_file": "{pem}", "client_key_file": "{other_key}""#);
     problem(&tls(&crossed), code::FILE, &at(&other_key), "does not belong to the private key");
     let twice = format!(r#""client_certificate_file": "{pem}", "client_key_file": "{pem}""#);
-    problem_besides(&tls(&twice), code::FILE, &at(&pem), "no PEM private key");
+    problem_besides(&tls(&twice), code::FILE, &at(&pem), "no unencrypted PEM private key");
     let swapped = format!(r#""client_certificate_file": "{key}", "client_key_file": "{key}""#);
     problem(&tls(&swapped), code::FILE, &at(&key), "no PEM certificate");
     let unsigned = format!(r#"{pair}, "client_secret": "y""#);
@@ -433,7 +433,7 @@ fn authorities_are_certificates() {
     for (path, why) in [
         (&words, "it holds no PEM certificate"),
         (&key, "it holds no PEM certificate"),
-        (&half, "not valid X.509"),
+        (&half, "not X.509 version 3"),
         (&missing, "no such file"),
     ] {
         problem(&tls(&format!(r#""ca_file": "{path}""#)), code::FILE, &format!("\"{path}\""), why);

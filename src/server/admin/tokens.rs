@@ -50,12 +50,10 @@ impl Order {
     }
 }
 
-/// All credentials, by their names.
+/// All credentials, in the order of the file.
 pub(super) fn list(tokens: &TokenTable) -> Value {
     let now = Moment::now();
-    let mut entries: Vec<&Entry> = tokens.entries().collect();
-    entries.sort_by(|one, other| one.slot.name.cmp(&other.slot.name));
-    json!({ "tokens": entries.into_iter().map(|entry| row(entry, now)).collect::<Vec<_>>() })
+    json!({ "tokens": tokens.entries().map(|entry| row(entry, now)).collect::<Vec<_>>() })
 }
 
 fn row(entry: &Entry, now: Moment) -> Value {

@@ -87,12 +87,13 @@ impl<F: Fetch> Task<F> {
         }
         let mut life = Lifecycle::new(self.credential.default_ttl, self.credential.timeout, self.clock.now());
         loop {
+            let replaced = self.generation;
             match self.fetch().await {
                 Ok(fetched) => self.accept(&fetched, &mut life),
                 Err(error) => self.suffer(&error, &mut life),
             }
             self.report(&life);
-            self.slot.settle();
+            self.slot.settle(replaced);
             self.wait(&mut life).await;
         }
     }
@@ -145,7 +146,7 @@ impl<F: Fetch> Task<F> {
                 life.rejected(now);
                 self.counters.forced(ForcedBy::Upstream);
             } else {
-                self.slot.settle();
+                self.slot.settle(self.generation);
             }
         }
     }
