@@ -1,8 +1,9 @@
 //! Options that all commands with a configuration share, and reading that configuration.
 
-use crate::cli::{FAILED, print};
+use crate::cli::{FAILED, failed, print};
 use crate::config::model::Model;
 use crate::config::{self, Loaded, Options, ProcessEnvironment};
+use crate::token::table::TokenTable;
 use clap::Args;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -34,5 +35,12 @@ impl Configuration {
             print::error(problems.trim_end());
         }
         loaded.model.ok_or_else(|| ExitCode::from(FAILED))
+    }
+
+    /// The same with the table of its credentials.
+    pub(super) fn model_with_tokens(&self) -> Result<(Model, TokenTable), ExitCode> {
+        let model = self.model(Options::default())?;
+        let tokens = TokenTable::of(&model).map_err(failed)?;
+        Ok((model, tokens))
     }
 }

@@ -2,8 +2,7 @@
 
 use crate::base::duration;
 use crate::cli::load::Configuration;
-use crate::cli::{failed, print};
-use crate::config::Options;
+use crate::cli::print;
 use crate::config::model::{Endpoint, Host, Methods};
 use crate::token::table::TokenTable;
 use clap::Args;
@@ -19,13 +18,9 @@ const TITLES: [&str; 6] = ["METHOD", "ENDPOINT", "BACKEND", "URL PATTERN", "CRED
 
 impl Routes {
     pub(super) fn execute(self) -> ExitCode {
-        let model = match self.configuration.model(Options::default()) {
-            Ok(model) => model,
+        let (model, tokens) = match self.configuration.model_with_tokens() {
+            Ok(read) => read,
             Err(code) => return code,
-        };
-        let tokens = match TokenTable::of(&model) {
-            Ok(tokens) => tokens,
-            Err(error) => return failed(error),
         };
         let mut rows = vec![TITLES.map(str::to_owned)];
         rows.extend(model.endpoints.iter().map(|endpoint| row(endpoint, &tokens)));

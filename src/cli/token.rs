@@ -4,7 +4,6 @@ use crate::base::clock::SystemClock;
 use crate::base::{Moment, duration};
 use crate::cli::load::Configuration;
 use crate::cli::{FAILED, failed, print};
-use crate::config::Options;
 use crate::token::answer::{Grant, Lifetime};
 use crate::token::error::FetchError;
 use crate::token::exchange::{Exchange, Fetch};
@@ -29,13 +28,9 @@ pub(super) struct Token {
 
 impl Token {
     pub(super) fn execute(self) -> ExitCode {
-        let model = match self.configuration.model(Options::default()) {
-            Ok(model) => model,
+        let (_, table) = match self.configuration.model_with_tokens() {
+            Ok(read) => read,
             Err(code) => return code,
-        };
-        let table = match TokenTable::of(&model) {
-            Ok(table) => table,
-            Err(error) => return failed(error),
         };
         let entry = match self.entry(&table) {
             Ok(entry) => entry,

@@ -219,13 +219,7 @@ fn refresh_on_status_says_which_statuses_are_rejections() {
 #[test]
 fn without_a_newer_token_in_time_the_401_passes() {
     let slow = Latch::new();
-    let server = Scripted::start({
-        let slow = slow.clone();
-        move |_, n| {
-            let reply = Scripted::token(&format!("TOKEN-{n}"), 3600);
-            if n == 0 { reply } else { reply.after(&slow) }
-        }
-    });
+    let server = Scripted::renewing_after(&slow);
     let upstream = rejects_the_first();
     let mut hasty = guarded(&upstream.url(), &server.token_url(), json!({}));
     hasty["endpoint"] = json!("/hasty");

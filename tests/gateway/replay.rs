@@ -174,13 +174,7 @@ fn the_replay_is_the_same_request_but_for_its_token() {
 #[test]
 fn a_client_that_leaves_during_the_wait_for_a_token_harms_nobody() {
     let slow = Latch::new();
-    let server = Scripted::start({
-        let slow = slow.clone();
-        move |_, n| {
-            let reply = Scripted::token(&format!("TOKEN-{n}"), 3600);
-            if n == 0 { reply } else { reply.after(&slow) }
-        }
-    });
+    let server = Scripted::renewing_after(&slow);
     let upstream =
         Upstream::start(|request| if carries(request, "TOKEN-0") { invalid_token() } else { Reply::text("welcome") });
     let gateway = Running::with(&[guarded(&upstream.url(), &server.token_url(), json!({}))]).ready();

@@ -1,6 +1,7 @@
 //! An authorization server that says whatever the test tells it to, for answers no real one would give. For everything
 //! that a real one does, take [`Idp`](super::idp::Idp).
 
+use super::poll::Latch;
 use super::reply::Reply;
 use super::upstream::{Request, Upstream};
 use serde_json::json;
@@ -18,6 +19,15 @@ impl Scripted {
     /// Issues `TOKEN-0`, `TOKEN-1`, … with this lifetime in seconds.
     pub fn counting(token: &'static str, expires_in: u64) -> Self {
         Self::start(move |_, n| Self::token(&format!("{token}-{n}"), expires_in))
+    }
+
+    /// Issues `TOKEN-0` at once, and `TOKEN-1`, … when the latch is open. They live an hour.
+    pub fn renewing_after(latch: &Latch) -> Self {
+        let latch = latch.clone();
+        Self::start(move |_, n| {
+            let reply = Self::token(&format!("TOKEN-{n}"), 3600);
+            if n == 0 { reply } else { reply.after(&latch) }
+        })
     }
 
     pub fn token_url(&self) -> String {
