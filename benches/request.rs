@@ -91,7 +91,7 @@ fn injection(criterion: &mut Criterion) {
     let token = snapshot.endpoints[0].token.as_ref().expect("a token");
     let mut request = RequestHeader::build(Method::GET, b"/", Some(16)).expect("a request");
     criterion.bench_function("token lookup and injection", |bencher| {
-        bencher.iter(|| egress::carry(black_box(token), 0, now.instant, &mut request).is_ok());
+        bencher.iter(|| egress::carry(black_box(token), None, 0, now.instant, &mut request).is_ok());
     });
 }
 

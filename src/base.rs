@@ -9,6 +9,7 @@ pub mod files;
 pub mod jws;
 pub mod random;
 pub mod secret;
+pub mod server_url;
 pub mod text;
 
 pub use certificate::ClientCertificate;

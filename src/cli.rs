@@ -29,7 +29,7 @@ enum Command {
     Check(check::Check),
     /// Print the compiled table of routes.
     Routes(routes::Routes),
-    /// Fetch and show one credential's token.
+    /// Fetch one credential's token and describe it.
     Token(token::Token),
     /// Run a gateway, an authorization server and a protected API on this machine.
     Demo(demo::Demo),

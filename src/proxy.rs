@@ -85,8 +85,11 @@ impl ProxyHttp for Proxy {
         route.next_step = choice.next_step;
         route.host = choice.index;
         route.address = Some(choice.address);
+        let token = route.plan.token.as_ref().filter(|token| token.certificate_bound);
+        route.bound = token.and_then(|token| token.slot.token());
         let has_hop_by_hop = egress::has_hop_by_hop(&session.req_header().headers);
-        Ok(choice.host.peer(choice.address, left, route.plan.timeout, has_hop_by_hop))
+        let bound = route.bound.as_deref();
+        Ok(choice.host.peer(choice.address, left, route.plan.timeout, has_hop_by_hop, bound))
     }
 
     async fn upstream_request_filter(
@@ -101,7 +104,8 @@ impl ProxyHttp for Proxy {
         let Some(host) = plan.upstream.host(route.host) else { return Err(ctx.fail(Failure::Internal)) };
         let view = wire::view(session);
         let carried = egress::rewrite(plan, &route.params, &host.authority, &view, request).and_then(|()| {
-            plan.token.as_ref().map_or(Ok(Carried::Nothing), |token| egress::carry(token, route.host, now, request))
+            let carry = |token| egress::carry(token, route.bound.as_ref(), route.host, now, request);
+            plan.token.as_ref().map_or(Ok(Carried::Nothing), carry)
         });
         match carried {
             Ok(Carried::Token(generation)) => route.generation = generation,
@@ -185,6 +189,9 @@ impl ProxyHttp for Proxy {
         ctx.failure = Some(failure);
         ctx.cause = error.etype().as_str();
         let answerable = failure != Failure::ClientGone && wire::answered(session).is_none();
+        if failure == Failure::TokenUnavailable {
+            ctx.count_missing();
+        }
         if answerable {
             // What is left of the request on this connection is not known, and Pingora will not use it again.
             session.set_keepalive(None);
@@ -274,6 +281,7 @@ async fn wait_for_token(session: &mut Session, ctx: &mut Context) -> Result<bool
         return Ok(false);
     }
     ctx.failure = Some(Failure::TokenUnavailable);
+    ctx.count_missing();
     wire::write(session, ctx.failure_reply(Failure::TokenUnavailable)).await?;
     Ok(true)
 }

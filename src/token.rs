@@ -34,7 +34,6 @@ pub(crate) mod testing {
     use crate::config::model::{
         BasicEncoding, ClientAuth, Credential, RequestFormat, SecretMethod, SecretSource, TokenEndpoint, Transport,
     };
-    use crate::token::key::TokenKey;
     use crate::token::slot::TokenSlot;
     use std::collections::BTreeMap;
     use std::time::Duration;
@@ -47,7 +46,10 @@ pub(crate) mod testing {
     pub(crate) fn credential() -> Credential {
         Credential {
             client_id: "client".into(),
-            endpoint: TokenEndpoint::Url(Url::parse("https://idp.test/token").expect("a URL")),
+            endpoint: TokenEndpoint::Url {
+                text: "https://idp.test/token".into(),
+                url: Url::parse("https://idp.test/token").expect("a URL"),
+            },
             scopes: Vec::new(),
             audiences: Vec::new(),
             resources: Vec::new(),
@@ -66,6 +68,6 @@ pub(crate) mod testing {
     }
 
     pub(crate) fn slot() -> TokenSlot {
-        TokenSlot::new(TokenKey::of(&credential()), "client@idp.test".into(), true)
+        TokenSlot::new("client@idp.test".into(), true)
     }
 }

@@ -83,7 +83,7 @@ fn token_lookup_and_injection_allocate_nothing() {
     let mut request = RequestHeader::build(Method::GET, b"/", Some(16)).unwrap();
     // arc-swap sets something up for a thread when it loads for the first time.
     assert!(token.slot.is_usable(now.instant));
-    let (count, carried) = allocations(|| egress::carry(token, 0, now.instant, &mut request));
+    let (count, carried) = allocations(|| egress::carry(token, None, 0, now.instant, &mut request));
     carried.unwrap();
     assert_eq!(request.headers[header::AUTHORIZATION].len(), "Bearer ".len() + 900);
     assert_eq!(count, 0);

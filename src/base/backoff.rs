@@ -22,7 +22,7 @@ impl Backoff {
     pub fn wait(&self, failures: u32, draw: f64) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         let bound = self.first.saturating_mul(1 << doublings).min(self.most);
-        bound.mul_f64(draw.clamp(0.0, 1.0)).max(self.least)
+        self.least + bound.saturating_sub(self.least).mul_f64(draw.clamp(0.0, 1.0))
     }
 }
 

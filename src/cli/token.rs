@@ -6,7 +6,7 @@ use crate::cli::load::Configuration;
 use crate::cli::{FAILED, failed, print};
 use crate::token::answer::{Grant, Lifetime};
 use crate::token::error::FetchError;
-use crate::token::exchange::{Exchange, Fetch};
+use crate::token::exchange::{Exchange, Fetch, Fetched};
 use crate::token::jwt;
 use crate::token::table::{Entry, TokenTable};
 use clap::Args;
@@ -37,10 +37,11 @@ impl Token {
             Err(reason) => return failed(reason),
         };
         match fetch(entry) {
-            Ok(grant) => {
-                describe(entry, &grant).iter().for_each(print::line);
-                claims(&grant).iter().for_each(print::line);
-                let shown = if self.reveal { grant.access_token.expose() } else { "hidden; --reveal shows it" };
+            Ok(fetched) => {
+                describe(entry, &fetched).iter().for_each(print::line);
+                claims(&fetched.grant).iter().for_each(print::line);
+                let token = fetched.grant.access_token;
+                let shown = if self.reveal { token.expose() } else { "hidden; --reveal shows it" };
                 print::line(format_args!("token       {shown}"));
                 ExitCode::SUCCESS
             }
@@ -65,25 +66,29 @@ impl Token {
 /// One token for each credential, for `check --tokens`: the lines to print, and whether every fetch worked.
 pub(super) fn try_all(table: &TokenTable) -> (Vec<String>, ExitCode) {
     let mut lines = Vec::new();
-    let mut code = ExitCode::SUCCESS;
+    let mut failures = 0;
     for entry in table.entries() {
         match fetch(entry) {
-            Ok(grant) => lines.extend(describe(entry, &grant)),
+            Ok(fetched) => lines.extend(describe(entry, &fetched)),
             Err(error) => {
-                lines.push(format!("credential  {}\nfailed      {error}", entry.slot.name));
-                code = ExitCode::from(FAILED);
+                lines.push(format!("credential  {}", entry.slot.name));
+                lines.push(format!("failed      {error}"));
+                failures += 1;
             }
         }
+        lines.push(String::new());
     }
-    (lines, code)
+    let count = table.entries().count();
+    lines.push(format!("tokens: {} of {count} fetched", count - failures));
+    (lines, if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-fn fetch(entry: &Entry) -> Result<Grant, FetchError> {
-    let mut exchange = Exchange::new(entry.credential.clone(), entry.slot.dpop.clone(), Arc::new(SystemClock));
-    exchange.fetch().map(|fetched| fetched.grant)
+fn fetch(entry: &Entry) -> Result<Fetched, FetchError> {
+    Exchange::new(entry.credential.clone(), entry.slot.dpop.clone(), Arc::new(SystemClock)).fetch()
 }
 
-fn describe(entry: &Entry, grant: &Grant) -> Vec<String> {
+fn describe(entry: &Entry, fetched: &Fetched) -> Vec<String> {
+    let grant = &fetched.grant;
     let credential = &entry.credential;
     let asked = credential.scopes.join(" ");
     let lifetime = match grant.lifetime {
@@ -102,19 +107,20 @@ fn describe(entry: &Entry, grant: &Grant) -> Vec<String> {
         None if asked.is_empty() => "-".to_owned(),
         None => format!("{asked} (as asked)"),
     };
+    let bound = match (entry.slot.dpop.is_some(), credential.certificate_bound) {
+        (true, _) => ", bound to a key",
+        (_, true) => ", bound to the client certificate",
+        _ => "",
+    };
     let mut lines = vec![
         format!("credential  {}", entry.slot.name),
         format!("server      {}", credential.endpoint.url().host_str().unwrap_or_default()),
-        format!("type        {}", grant.token_type.scheme()),
+        format!("client_auth {}", fetched.method),
+        format!("type        {}{bound}", grant.token_type.scheme()),
         format!("lifetime    {lifetime}"),
         format!("scopes      {scopes}"),
     ];
-    let missing: Vec<&str> = match &grant.scope {
-        Some(granted) => {
-            credential.scopes.iter().map(String::as_str).filter(|s| !granted.split(' ').any(|g| g == *s)).collect()
-        }
-        None => Vec::new(),
-    };
+    let missing: Vec<&str> = grant.not_granted(&credential.scopes).collect();
     if !missing.is_empty() {
         lines.push(format!("missing     {} (asked for, not granted)", missing.join(" ")));
     }

@@ -57,6 +57,7 @@ codes! {
     UNUSED_OPTION = "W011": "a command line option has nothing to apply to";
     READABLE_SECRET = "W012": "a file with a secret can be read by everybody";
     UNUSED_CREDENTIAL = "W013": "no backend uses a named credential";
+    SHORT_SECRET = "W014": "a secret that signs is shorter than its algorithm wants";
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ fn expand(text: &str, show: Show, sources: &Sources<'_>) -> Result<String, Probl
         }
         filled.push_str(&match reference.split_once(':') {
             Some(("env", variable)) => from_environment(variable, show, sources.environment)?,
-            Some((_, path)) => from_file(path, sources.folder)?,
+            Some((_, path)) => from_file(path, show, sources.folder)?,
             None => return Err(problem("a `${…}` is empty", HELP)),
         });
         rest = tail;
@@ -106,12 +106,18 @@ fn from_environment(variable: &str, show: Show, environment: &dyn Environment) -
     }
 }
 
-fn from_file(path: &str, folder: &Path) -> Result<String, Problem> {
+fn from_file(path: &str, show: Show, folder: &Path) -> Result<String, Problem> {
     if path.is_empty() {
         return Err(problem("a `${file:…}` has no path", "write `${file:/path}`"));
     }
     let help = "the path is relative to the folder of the configuration file unless it begins with `/`";
-    let fail = |why: &str| (format!("the file `{path}` cannot be read: {why}"), help.to_owned());
+    // Where a secret belongs, what is no usual path may be the secret.
+    let named = if show == Show::Never && !show::is_path_like(path) {
+        "the file".to_owned()
+    } else {
+        format!("the file `{path}`")
+    };
+    let fail = |why: &str| (format!("{named} cannot be read: {why}"), help.to_owned());
     let secret = files::read_secret(&folder.join(path)).map_err(|why| fail(&why))?;
     Ok(secret.expose().to_owned())
 }

@@ -30,6 +30,7 @@ pub(super) enum Show {
 /// What may be shown of a known key's value.
 pub(super) fn of_key(key: &Key) -> Show {
     match (key.name, key.kind) {
+        ("refresh_on_status", _) => Show::Whole,
         ("client_id" | "client_secret", _) | (_, Kind::List | Kind::Object) => Show::Never,
         (
             "host" | "url_pattern" | "endpoint" | "health_path" | "token_url" | "issuer" | "proxy_url" | "audience"
@@ -101,8 +102,9 @@ pub(super) fn in_words(shown: &str) -> String {
 }
 
 /// Whether a text says that it is a path: a bare name may be a secret.
-fn is_path_like(text: &str) -> bool {
-    ["/", "./", "../"].iter().any(|start| text.starts_with(start))
+pub(super) fn is_path_like(text: &str) -> bool {
+    let absolute = text.strip_prefix('/').is_some_and(|rest| rest.contains('/'));
+    absolute || text.starts_with("./") || text.starts_with("../")
 }
 
 /// A lone `${env:NAME}` or `${file:…}` without default says where a value is, not what it is. In place of a secret the name
@@ -113,7 +115,10 @@ fn is_reference(text: &str, show: Show) -> bool {
     };
     match inner.split_once(':') {
         Some(("env", name)) => is_variable(name) && (show != Show::Never || is_usual_variable(name)),
-        Some(("file", path)) => path.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/')),
+        Some(("file", path)) => {
+            let is_plain = path.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'));
+            is_plain && (show != Show::Never || is_path_like(path))
+        }
         _ => false,
     }
 }

@@ -7,6 +7,7 @@ use crate::snapshot::Snapshot;
 use crate::snapshot::endpoint::EndpointPlan;
 use crate::snapshot::target::Params;
 use crate::telemetry::metrics::{EndpointMetrics, MissingAction};
+use crate::token::slot::Token;
 use pingora::{Error, ErrorType};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -52,6 +53,9 @@ pub struct Route {
     pub host: usize,
     /// The address of the last attempt.
     pub address: Option<SocketAddr>,
+    /// The token of the attempt, where the connection depends on it: the certificate that is shown and the token that is
+    /// carried must belong together.
+    pub bound: Option<Arc<Token>>,
     /// The generation of the token that the last attempt carried; 0: none.
     pub generation: u64,
     /// What the upstream's answers have led to.
@@ -69,6 +73,19 @@ pub struct Replays {
     pub pending: bool,
 }
 
+impl Replays {
+    /// For the access log.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match (self.token, self.nonce) {
+            (false, false) => "",
+            (true, false) => "token",
+            (false, true) => "nonce",
+            (true, true) => "token,nonce",
+        }
+    }
+}
+
 impl Route {
     /// An endpoint that a request has just been matched with.
     #[must_use]
@@ -82,6 +99,7 @@ impl Route {
             next_step: 0,
             host: 0,
             address: None,
+            bound: None,
             generation: 0,
             replays: Replays::default(),
         }
@@ -144,10 +162,16 @@ impl Context {
         match token.filter(|_| failure == Failure::TokenUnavailable) {
             None => Reply::failure(failure, None, self.snapshot.return_error_msg),
             Some(token) => {
-                token.metrics.missing(MissingAction::Reject);
                 let retry_after = token.slot.retry_after(Instant::now());
                 Reply::no_token(token.reject_status, retry_after, self.snapshot.return_error_msg)
             }
+        }
+    }
+
+    /// Counts that there was no token for this request.
+    pub fn count_missing(&self) {
+        if let Some(token) = self.route.as_ref().and_then(|route| route.plan.token.as_ref()) {
+            token.metrics.missing(MissingAction::Reject);
         }
     }
 

@@ -6,14 +6,14 @@
 //! with `upstream_peer`; the connection with the refused request is not used again (`pingora-proxy/src/proxy_h1.rs`).
 
 use crate::forward::rejection::{self, REPLAY_WAIT, Repeat, Verdict};
-use crate::proxy::context::Context;
+use crate::proxy::context::{Context, Route};
 use crate::proxy::wire;
 use crate::telemetry::metrics::ReplayResult;
 use crate::token::rejection::Hope;
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What the upstream's answer says of the token it was given. Keeps the nonce that it came with.
 pub(super) fn verdict(ctx: &Context, response: &mut ResponseHeader) -> Verdict {
@@ -39,40 +39,51 @@ pub(super) async fn again(session: &mut Session, ctx: &mut Context, verdict: Ver
     let Some(route) = &mut ctx.route else { return Ok(()) };
     let Some(token) = &route.plan.token else { return Ok(()) };
     let method = route.plan.method.as_ref().unwrap_or(&session.req_header().method);
-    let may_repeat = rejection::may_repeat(token.replay, verdict, &Repeat { method, has_whole_body, answered, left });
-    let tried = match verdict {
-        Verdict::WantsNonce => route.replays.nonce,
-        _ => route.replays.token,
+    let repeat = Repeat { method, has_whole_body, answered, left };
+    let may_repeat = rejection::may_repeat(token.replay, verdict, &repeat);
+    let is_sent_again = match verdict {
+        Verdict::Accepted => false,
+        Verdict::WantsNonce => take_nonce(route, may_repeat),
+        Verdict::Rejected => replace_token(route, may_repeat, left).await,
     };
-    let result = match verdict {
-        // New though it was, it was rejected: that is no matter of tokens.
-        _ if tried => ReplayResult::SecondTime,
-        Verdict::Accepted => return Ok(()),
-        Verdict::WantsNonce if may_repeat => ReplayResult::Nonce,
-        Verdict::WantsNonce => ReplayResult::Unrepeatable,
-        Verdict::Rejected => {
-            let hope = token.slot.reject(route.generation, Instant::now());
-            if matches!(hope, Hope::Throttled) {
-                ReplayResult::Throttled
-            } else if !may_repeat {
-                ReplayResult::Unrepeatable
-            } else if token.slot.newer_within(route.generation, hope, REPLAY_WAIT.min(left)).await {
-                ReplayResult::Sent
-            } else {
-                ReplayResult::NoNewToken
-            }
-        }
-    };
-    token.metrics.rejection(result);
-    match result {
-        ReplayResult::Sent => route.replays.token = true,
-        ReplayResult::Nonce => route.replays.nonce = true,
-        _ => return Ok(()),
+    if !is_sent_again {
+        return Ok(());
     }
     route.replays.pending = true;
     let mut error = Error::new_up(ErrorType::HTTPStatus(401));
     error.set_retry(true);
     Err(error)
+}
+
+/// The nonce is there already: it came with the answer.
+fn take_nonce(route: &mut Route, may_repeat: bool) -> bool {
+    let Some(token) = route.plan.token.as_ref().filter(|_| may_repeat && !route.replays.nonce) else { return false };
+    token.metrics.nonce();
+    route.replays.nonce = true;
+    true
+}
+
+/// Orders a newer token, and waits for it if the request can be repeated.
+async fn replace_token(route: &mut Route, may_repeat: bool, left: Duration) -> bool {
+    let Some(token) = &route.plan.token else { return false };
+    // A part of the time is for the upstream: with nothing left, its answer would become a timeout of ours.
+    let wait = REPLAY_WAIT.min(left.mul_f64(0.75));
+    let result = if route.replays.token {
+        // New though it was, it was rejected: that is no matter of tokens.
+        ReplayResult::SecondTime
+    } else {
+        match token.slot.reject(route.generation, Instant::now()) {
+            Hope::Throttled => ReplayResult::Throttled,
+            _ if !may_repeat => ReplayResult::Unrepeatable,
+            hope => {
+                let is_there = token.slot.newer_within(route.generation, hope, wait).await;
+                if is_there { ReplayResult::Sent } else { ReplayResult::NoNewToken }
+            }
+        }
+    };
+    token.metrics.rejection(result);
+    route.replays.token |= result == ReplayResult::Sent;
+    result == ReplayResult::Sent
 }
 
 /// Whether the error that ended an attempt was made by [`again`]. Asked once.

@@ -66,6 +66,7 @@ pub(super) fn record(session: &Session, ctx: &Context, status: u16, took: Durati
         cause: ctx.cause,
         upstream: route.and_then(|route| route.address),
         attempts: route.map_or(0, |route| route.attempts),
+        replayed: route.map_or("", |route| route.replays.label()),
         took,
         upstream_took: ctx.upstream_took,
         received: session.body_bytes_read(),

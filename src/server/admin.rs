@@ -11,7 +11,8 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use pingora_core::apps::http_app::ServeHttp;
 use pingora_core::protocols::http::ServerSession;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -126,8 +127,10 @@ impl Admin {
     }
 }
 
-fn json_answer(status: StatusCode, body: &Value) -> Response<Vec<u8>> {
-    answer(status, "application/json; charset=utf-8", body.to_string().into_bytes())
+/// Members stand in the order of the type, not of the alphabet.
+fn json_answer(status: StatusCode, body: &impl Serialize) -> Response<Vec<u8>> {
+    // Only maps with keys that are no texts cannot be written.
+    answer(status, "application/json; charset=utf-8", serde_json::to_vec(body).unwrap_or_default())
 }
 
 fn text(status: StatusCode, body: &[u8]) -> Response<Vec<u8>> {

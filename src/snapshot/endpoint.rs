@@ -57,6 +57,8 @@ pub struct TokenUse {
     pub replay: Replay,
     /// Whether the scheme is the token type's own, so that challenges of the upstream can be read.
     pub usual_scheme: bool,
+    /// Whether its tokens are bound to a certificate that the upstream must see.
+    pub certificate_bound: bool,
     /// What proofs need, for tokens that are bound to a key.
     pub dpop: Option<DpopUse>,
     /// Counters of its requests.
@@ -95,8 +97,7 @@ impl EndpointPlan {
         let backend = &endpoint.backend;
         let compile = |policy| TokenUse::compile(policy, &backend.hosts, tokens, metrics, &endpoint.path.text);
         let token = backend.token.as_ref().map(compile).transpose()?;
-        let bound = backend.token.as_ref().filter(|policy| policy.credential.certificate_bound);
-        let bound = bound.and_then(|policy| tokens.slot(policy));
+        let bound = backend.token.as_ref().is_some_and(|policy| policy.credential.certificate_bound);
         let query = headers::both(&endpoint.input_query_strings, backend.input_query_strings.as_ref());
         Ok(Self {
             name: endpoint.path.text.as_str().into(),
@@ -130,6 +131,7 @@ impl TokenUse {
             refresh_on_status: policy.refresh_on_status.clone().into(),
             replay: policy.replay,
             usual_scheme: policy.credential.scheme.is_none(),
+            certificate_bound: policy.credential.certificate_bound,
             dpop: slot.dpop.as_ref().map(|key| DpopUse::compile(key, hosts)),
             metrics: metrics.tokens.for_requests(&slot.name),
         })

@@ -4,7 +4,7 @@ use crate::config::model::Host;
 use crate::snapshot::CompileError;
 use crate::snapshot::addresses::{AddressBook, Addresses};
 use crate::snapshot::bound_certificate::BoundCertificate;
-use crate::token::slot::TokenSlot;
+use crate::token::slot::Token;
 use http::HeaderValue;
 use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use std::net::SocketAddr;
@@ -50,16 +50,12 @@ pub struct Choice<'a> {
 }
 
 impl Upstream {
-    /// Prepares the peers of a backend's hosts. `bound`: whose tokens are bound to a certificate that the hosts must see.
+    /// Prepares the peers of a backend's hosts. `bound`: tokens are bound to a certificate that the hosts must see.
     ///
     /// # Errors
     /// If a host's name cannot stand in a `Host` header.
-    pub fn compile(
-        hosts: &[Host],
-        addresses: &mut AddressBook,
-        bound: Option<&Arc<TokenSlot>>,
-    ) -> Result<Self, CompileError> {
-        let certificate = bound.map(|slot| Arc::new(BoundCertificate::of(slot.clone())));
+    pub fn compile(hosts: &[Host], addresses: &mut AddressBook, bound: bool) -> Result<Self, CompileError> {
+        let certificate = bound.then(Arc::<BoundCertificate>::default);
         let hosts = hosts.iter().map(|host| UpstreamHost::compile(host, addresses, certificate.clone()));
         let hosts = hosts.collect::<Result<_, _>>()?;
         Ok(Self { hosts, turn: AtomicUsize::new(0) })
@@ -123,11 +119,18 @@ impl UpstreamHost {
     /// so an attempt after a failed one may in all take longer to its head than the timeout, up to twice.) Pingora takes hop-by-hop headers out of a
     /// request that has any; from others it need not.
     #[must_use]
-    pub fn peer(&self, address: SocketAddr, left: Duration, timeout: Duration, has_hop_by_hop: bool) -> Box<HttpPeer> {
+    pub fn peer(
+        &self,
+        address: SocketAddr,
+        left: Duration,
+        timeout: Duration,
+        has_hop_by_hop: bool,
+        bound: Option<&Token>,
+    ) -> Box<HttpPeer> {
         let mut peer = Box::new(self.peer.clone());
         peer._address = pingora_core::protocols::l4::socket::SocketAddr::Inet(address);
-        if let Some(certificate) = &self.certificate {
-            certificate.show(&mut peer);
+        if let (Some(certificate), Some(token)) = (&self.certificate, bound) {
+            certificate.show(token, &mut peer);
         }
         let options = &mut peer.options;
         if !has_hop_by_hop {
@@ -152,7 +155,7 @@ mod tests {
             .iter()
             .map(|name| Host { https: false, name: (*name).into(), port: 80, authority: (*name).into() })
             .collect();
-        (Upstream::compile(&hosts, &mut book, None).expect("valid names"), book)
+        (Upstream::compile(&hosts, &mut book, false).expect("valid names"), book)
     }
 
     fn chosen(upstream: &Upstream, turn: usize, step: usize) -> String {
@@ -204,11 +207,11 @@ mod tests {
     fn connecting_takes_no_longer_than_the_request_has() {
         let (upstream, _) = upstream(&["127.0.0.1"]);
         let choice = upstream.choose(0, 0).expect("a host");
-        let peer = choice.host.peer(choice.address, Duration::from_millis(300), Duration::from_secs(2), true);
+        let peer = choice.host.peer(choice.address, Duration::from_millis(300), Duration::from_secs(2), true, None);
         assert_eq!(peer.options.connection_timeout, Some(Duration::from_millis(300)));
         assert_eq!(peer.options.total_connection_timeout, Some(Duration::from_millis(300)));
         assert_eq!(peer.options.read_timeout, Some(Duration::from_secs(2)));
-        let peer = choice.host.peer(choice.address, Duration::from_secs(30), Duration::from_secs(30), true);
+        let peer = choice.host.peer(choice.address, Duration::from_secs(30), Duration::from_secs(30), true, None);
         assert_eq!(peer.options.connection_timeout, Some(CONNECT));
     }
 }

@@ -37,6 +37,8 @@ pub struct AccessRecord {
     pub upstream: Option<SocketAddr>,
     /// Upstream connections tried.
     pub attempts: u8,
+    /// Why the request was sent once more, if its token was the reason: `token`, `nonce` or both.
+    pub replayed: &'static str,
     /// From the request's head to the end of the answer.
     pub took: Duration,
     /// From the request's head to the head of the upstream's answer.
@@ -70,6 +72,9 @@ impl AccessFormat {
             address(text, " upstream=", upstream.ip());
             number(text, ":", u64::from(upstream.port()));
             number(text, " attempts=", u64::from(record.attempts));
+            if !record.replayed.is_empty() {
+                field(text, " replayed=", record.replayed);
+            }
         }
         if let Some(took) = record.upstream_took {
             milliseconds(text, " upstream_ms=", took);
@@ -171,6 +176,7 @@ mod tests {
             cause: "ConnectRefused",
             upstream: Some("127.0.0.1:9".parse().expect("an address")),
             attempts: 2,
+            replayed: "",
             took: Duration::from_micros(1_234),
             upstream_took: None,
             received: 0,

@@ -32,6 +32,16 @@ pub struct Grant {
     pub scope: Option<String>,
 }
 
+impl Grant {
+    /// Those of the scopes that were asked for and not granted; none if the server says nothing, which means all of them
+    /// (RFC 6749 §5.1).
+    pub fn not_granted<'s>(&self, asked: &'s [String]) -> impl Iterator<Item = &'s str> {
+        let granted: Option<Vec<&str>> = self.scope.as_ref().map(|scope| scope.split(' ').collect());
+        let is_missing = move |scope: &&str| granted.as_ref().is_some_and(|granted| !granted.contains(scope));
+        asked.iter().map(String::as_str).filter(is_missing)
+    }
+}
+
 /// How a token is used (RFC 6749 §7.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenType {

@@ -8,6 +8,7 @@ use crate::config::model::{ProxyUrl, TlsVersion, Transport};
 use crate::token::answer::LARGEST_ANSWER;
 use crate::token::error::FetchError;
 use crate::token::material::TlsFiles;
+use rustls::{CertificateError, Error as TlsError};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -25,6 +26,7 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub struct HttpClient {
     agent: Agent,
+    through_proxy: bool,
     /// What is shown to servers that ask for a certificate.
     pub certificate: Option<Arc<ClientCertificate>>,
 }
@@ -73,7 +75,7 @@ impl HttpClient {
             .input_buffer_size(16 * 1024)
             .output_buffer_size(16 * 1024)
             .build();
-        Ok(Self { agent: config.new_agent(), certificate })
+        Ok(Self { agent: config.new_agent(), through_proxy: transport.proxy != ProxyUrl::None, certificate })
     }
 
     /// Posts a body. Blocks for at most the credential's timeout.
@@ -88,7 +90,7 @@ impl HttpClient {
     ) -> Result<Answer, FetchError> {
         let request = self.agent.post(url.as_str());
         let request = headers.fold(request, |request, (name, value)| request.header(name, value));
-        answer(request.send(body.expose()))
+        self.answer(request.send(body.expose()))
     }
 
     /// Fetches a document. Blocks for at most the credential's timeout.
@@ -96,21 +98,31 @@ impl HttpClient {
     /// # Errors
     /// Whatever kept the server from answering.
     pub fn get(&self, url: &Url) -> Result<Answer, FetchError> {
-        answer(self.agent.get(url.as_str()).call())
+        self.answer(self.agent.get(url.as_str()).call())
     }
-}
 
-fn answer(response: Result<Response<Body>, ureq::Error>) -> Result<Answer, FetchError> {
-    let mut response = response.map_err(|error| reason(&error))?;
-    let body = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec();
-    let body = Zeroizing::new(body.map_err(|error| reason(&error))?);
-    let header = |name: &str| text_of(response.headers(), name);
-    Ok(Answer {
-        status: response.status().as_u16(),
-        retry_after: header("retry-after").and_then(|text| retry_after(&text, SystemTime::now())),
-        dpop_nonce: header("dpop-nonce"),
-        body,
-    })
+    fn answer(&self, response: Result<Response<Body>, ureq::Error>) -> Result<Answer, FetchError> {
+        let mut response = response.map_err(|error| self.reason(&error))?;
+        let body = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec();
+        let body = Zeroizing::new(body.map_err(|error| self.reason(&error))?);
+        let header = |name: &str| text_of(response.headers(), name);
+        Ok(Answer {
+            status: response.status().as_u16(),
+            retry_after: header("retry-after").and_then(|text| retry_after(&text, SystemTime::now())),
+            dpop_nonce: header("dpop-nonce"),
+            body,
+        })
+    }
+
+    /// Behind a proxy nobody but it can tell which of the two hosts is meant.
+    fn reason(&self, error: &ureq::Error) -> FetchError {
+        match reason(error) {
+            FetchError::Transport(why) if self.through_proxy => {
+                FetchError::Transport(format!("{why} (through the proxy)"))
+            }
+            reason => reason,
+        }
+    }
 }
 
 fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -178,7 +190,7 @@ fn reason(error: &ureq::Error) -> FetchError {
         ureq::Error::HostNotFound => FetchError::Transport("host not found".to_owned()),
         ureq::Error::ConnectionFailed => FetchError::Transport("connection refused".to_owned()),
         ureq::Error::ConnectProxyFailed(_) => FetchError::Transport("the proxy refused".to_owned()),
-        ureq::Error::Rustls(error) => FetchError::Transport(format!("TLS: {error}")),
+        ureq::Error::Rustls(error) => FetchError::Transport(tls_reason(error)),
         ureq::Error::Tls(what) => FetchError::Transport(format!("TLS: {what}")),
         ureq::Error::Protocol(_) | ureq::Error::Http(_) => FetchError::Transport("invalid HTTP answer".to_owned()),
         _ => FetchError::Transport("request failed".to_owned()),
@@ -187,11 +199,29 @@ fn reason(error: &ureq::Error) -> FetchError {
 
 /// A TLS failure arrives inside an I/O error; certificate problems must be told apart from a server that is down.
 fn io_reason(error: &io::Error) -> FetchError {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
     match inner {
-        Some(tls) => FetchError::Transport(format!("TLS: {tls}")),
+        Some(tls) => FetchError::Transport(tls_reason(tls)),
+        // What `getaddrinfo` has to say has no kind (`std::sys::net`, `cvt_gai`).
+        None if error.to_string().starts_with("failed to lookup address") => {
+            FetchError::Transport("host not found".to_owned())
+        }
         None => FetchError::Transport(error.kind().to_string()),
     }
+}
+
+/// In our words: rustls would list every name in the certificate that the server chose to show.
+fn tls_reason(error: &TlsError) -> String {
+    let TlsError::InvalidCertificate(problem) = error else { return format!("TLS: {error}") };
+    let why = match problem {
+        CertificateError::UnknownIssuer => "is of an authority that is not trusted; `tls.ca_file` names another",
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "is not valid yet",
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => "is for another name",
+        CertificateError::Revoked => "is revoked",
+        _ => "is not valid",
+    };
+    format!("TLS: the server's certificate {why}")
 }
 
 #[cfg(test)]

@@ -1,16 +1,18 @@
 //! The metadata of an authorization server (RFC 8414, OpenID Connect Discovery 1.0): where its endpoints are, when the
 //! configuration names only its issuer.
 
+use crate::base::server_url::{self, UrlProblem};
 use crate::token::answer;
 use crate::token::client::HttpClient;
 use crate::token::error::FetchError;
 use serde_json::Value;
-use std::net::IpAddr;
 use std::time::Duration;
-use url::{Host, Url};
+use url::Url;
 
 /// How long metadata is used before it is fetched again.
 pub const FRESH: Duration = Duration::from_secs(24 * 3600);
+/// How long old metadata is used after a failure to fetch it again.
+pub const RETRY: Duration = Duration::from_secs(5 * 60);
 
 /// What the engine needs of the metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,23 +39,24 @@ pub struct Wanted<'a> {
 /// Fetches the metadata: where RFC 8414 puts it and, if nothing is there, where OpenID Connect does.
 ///
 /// # Errors
-/// [`FetchError::Discovery`] in both places' absence, or when what is there is not to be trusted.
+/// [`FetchError::Discovery`] if it is in neither place, [`FetchError::Metadata`] if what is there is not to be trusted.
 pub fn discover(client: &HttpClient, wanted: Wanted<'_>) -> Result<Metadata, FetchError> {
-    let mut absent = None;
+    let mut absent = FetchError::Metadata("the issuer is no base for an address");
     for url in places(wanted.url) {
-        let answer = client.get(&url).map_err(|error| FetchError::Discovery(error.to_string()))?;
+        let answer = client.get(&url).map_err(|error| FetchError::Discovery(Box::new(error)))?;
         // A redirect is not followed: whoever serves it would choose where the secret goes.
         if answer.status != 200 {
-            absent = Some(format!("status {}", answer.status));
+            let (status, retry_after) = (answer.status, answer.retry_after);
+            absent = FetchError::Discovery(Box::new(FetchError::Status { status, code: None, retry_after }));
             continue;
         }
         // Some sites answer any path with a page.
         match answer::object(&answer.body) {
-            Ok(metadata) => return read(&metadata, wanted).map_err(|why| FetchError::Discovery(why.to_owned())),
-            Err(_) => absent = Some("the metadata is not a JSON object".to_owned()),
+            Ok(metadata) => return read(&metadata, wanted).map_err(FetchError::Metadata),
+            Err(_) => absent = FetchError::Metadata("the metadata is not a JSON object"),
         }
     }
-    Err(FetchError::Discovery(absent.unwrap_or_else(|| "the issuer is no base for an address".to_owned())))
+    Err(absent)
 }
 
 /// RFC 8414 §3.1 inserts the well-known part before the issuer's path, OpenID Connect appends it.
@@ -72,7 +75,7 @@ fn places(issuer: &Url) -> Vec<Url> {
 fn read(metadata: &Value, wanted: Wanted<'_>) -> Result<Metadata, &'static str> {
     // RFC 8414 §3.3: a server that names another issuer is another server.
     if metadata.get("issuer").and_then(Value::as_str) != Some(wanted.issuer) {
-        return Err("the metadata is another issuer's");
+        return Err("the metadata is another issuer's (a `/` at the end counts)");
     }
     let token_endpoint = endpoint(metadata, "token_endpoint", wanted)?;
     Ok(Metadata {
@@ -85,20 +88,15 @@ fn endpoint(metadata: &Value, name: &str, wanted: Wanted<'_>) -> Result<Option<U
     let aliases = metadata.get("mtls_endpoint_aliases").filter(|_| wanted.with_certificate);
     let alias = aliases.and_then(|aliases| aliases.get(name));
     let Some(text) = alias.or_else(|| metadata.get(name)).and_then(Value::as_str) else { return Ok(None) };
-    let url = Url::parse(text).map_err(|_| "the metadata names an endpoint that is not a URL")?;
-    let encrypted = url.scheme() == "https" || (url.scheme() == "http" && (wanted.insecure || is_loopback(&url)));
-    if !encrypted || url.scheme() != wanted.url.scheme() && wanted.url.scheme() == "https" {
+    let url = server_url::parse(text, wanted.insecure).map_err(|problem| match problem {
+        UrlProblem::NotEncrypted => "the metadata names an endpoint that is not encrypted",
+        _ => "the metadata names an endpoint that is no proper address",
+    })?;
+    // Encryption is not given up on the way, not even for this machine.
+    if url.scheme() != wanted.url.scheme() && wanted.url.scheme() == "https" {
         return Err("the metadata names an endpoint that is not encrypted");
     }
     Ok(Some(url))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        Some(Host::Domain(_)) | None => false,
-    }
 }
 
 #[cfg(test)]
@@ -144,10 +142,11 @@ mod tests {
             (r#"{"issuer":"https://idp.test/","token_endpoint":"https://idp.test/t"}"#, "another issuer's"),
             (r#"{"issuer":"https://idp.test"}"#, "no `token_endpoint`"),
             (r#"{"issuer":"https://idp.test","token_endpoint":7}"#, "no `token_endpoint`"),
-            (r#"{"issuer":"https://idp.test","token_endpoint":"/t"}"#, "not a URL"),
+            (r#"{"issuer":"https://idp.test","token_endpoint":"/t"}"#, "no proper address"),
             (r#"{"issuer":"https://idp.test","token_endpoint":"http://idp.test/t"}"#, "not encrypted"),
             (r#"{"issuer":"https://idp.test","token_endpoint":"http://127.0.0.1/t"}"#, "not encrypted"),
-            (r#"{"issuer":"https://idp.test","token_endpoint":"file:///t"}"#, "not encrypted"),
+            (r#"{"issuer":"https://idp.test","token_endpoint":"file:///t"}"#, "no proper address"),
+            (r#"{"issuer":"https://idp.test","token_endpoint":"https://u:p@idp.test/t"}"#, "no proper address"),
         ] {
             let error = read_with(body, false).expect_err(body);
             assert!(error.contains(why), "{body}: {error}");

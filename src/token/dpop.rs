@@ -45,7 +45,7 @@ impl DpopKey {
     /// If the system's random number generator fails.
     pub fn generate() -> Result<Self, KeyError> {
         let key = SigningKey::generate()?;
-        let jwk = key.public_jwk().unwrap_or_default();
+        let jwk = key.public_jwk().ok_or(KeyError::UnknownKind)?;
         let header = json!({ "typ": "dpop+jwt", "alg": key.algorithm().name(), "jwk": jwk });
         Ok(Self { header: base64url(header.to_string().as_bytes()), key, nonces: Mutex::default() })
     }
@@ -77,14 +77,12 @@ impl DpopKey {
 }
 
 impl Nonce {
-    /// Keeps what the origin sent in `DPoP-Nonce`. Says whether it is another one than before.
-    pub fn keep(&self, nonce: &str) -> bool {
+    /// Keeps what the origin sent in `DPoP-Nonce`, if it can be sent back.
+    pub fn keep(&self, nonce: &str) {
         let fits = !nonce.is_empty() && nonce.len() <= LONGEST_NONCE && nonce.bytes().all(|b| b.is_ascii_graphic());
-        if !fits || self.0.load().as_deref().is_some_and(|known| known == nonce) {
-            return false;
+        if fits && self.0.load().as_deref().is_none_or(|known| known != nonce) {
+            self.0.store(Some(Arc::new(nonce.to_owned())));
         }
-        self.0.store(Some(Arc::new(nonce.to_owned())));
-        true
     }
 }
 
@@ -111,7 +109,9 @@ mod tests {
             (&"GET".into(), &"https://api.test/x".into(), &"hash".into())
         );
         assert_eq!((&one["iat"], one.get("nonce")), (&7.into(), None));
-        assert!(nonce.keep("n-1") && !nonce.keep("n-1") && !nonce.keep("") && !nonce.keep("a\r\nb"));
+        for sent in ["n-1", "", "a\r\nb", &"n".repeat(LONGEST_NONCE + 1)] {
+            nonce.keep(sent);
+        }
         let other = jwt::claims(proof().expose()).expect("a JWT");
         assert_eq!(other["nonce"], "n-1");
         assert_ne!(one["jti"], other["jti"]);

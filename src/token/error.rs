@@ -8,9 +8,12 @@ pub enum FetchError {
     /// What the client proves itself with could not be read; the text names the key of the configuration.
     #[error("{0}")]
     Material(String),
-    /// The metadata of the issuer could not be had or is not to be trusted.
+    /// The metadata of the issuer could not be had.
     #[error("discovery: {0}")]
-    Discovery(String),
+    Discovery(Box<Self>),
+    /// The metadata of the issuer is not what it should be.
+    #[error("discovery: {0}")]
+    Metadata(&'static str),
     /// No answer within the credential's timeout.
     #[error("no answer in time")]
     Timeout,
@@ -56,6 +59,15 @@ pub enum FetchError {
     Panicked,
 }
 
+/// How a server as a whole seems to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// It answers, if only to refuse.
+    Up,
+    /// It cannot be reached, or fails.
+    Down,
+}
+
 fn code_suffix(code: Option<&str>) -> String {
     code.map(|code| format!(", error `{code}`")).unwrap_or_default()
 }
@@ -78,7 +90,7 @@ impl FetchError {
     pub const fn label(&self) -> &'static str {
         match self {
             Self::Material(_) => "material",
-            Self::Discovery(_) => "discovery",
+            Self::Discovery(_) | Self::Metadata(_) => "discovery",
             Self::Timeout => "timeout",
             Self::Transport(_) => "transport",
             Self::Redirect(_) => "redirect",
@@ -129,17 +141,42 @@ impl FetchError {
         }
     }
 
-    /// Whether the server as a whole seems to be down, rather than one client or one answer to be wrong.
+    /// What went wrong, in a word for a metric: the OAuth error code if it is a registered one, else the kind of the status
+    /// or the [`label`](Self::label). So no server can invent words.
     #[must_use]
-    pub const fn is_outage(&self) -> bool {
-        matches!(self, Self::Timeout | Self::Transport(_) | Self::Status { status: 500..=599, .. })
+    pub fn word(&self) -> &'static str {
+        const OTHERS: [&str; 4] = ["slow_down", "server_error", "temporarily_unavailable", "use_dpop_nonce"];
+        let registered = self.code().and_then(|code| REFUSALS.iter().chain(&OTHERS).find(|known| **known == code));
+        match (registered, self) {
+            (Some(code), _) => code,
+            (None, Self::Discovery(inner)) => inner.word(),
+            (None, Self::Status { status: 401, .. }) => "http_401",
+            (None, Self::Status { status: 403, .. }) => "http_403",
+            (None, Self::Status { status: 404, .. }) => "http_404",
+            (None, Self::Status { status: 429, .. }) => "http_429",
+            (None, Self::Status { status: 500..=599, .. }) => "http_5xx",
+            (None, Self::Status { .. }) => "http_4xx",
+            _ => self.label(),
+        }
+    }
+
+    /// What it says of the server, rather than of one client or one answer; `None` when the server was not even asked.
+    #[must_use]
+    pub fn health(&self) -> Option<Health> {
+        match self {
+            Self::Material(_) | Self::Panicked => None,
+            Self::Timeout | Self::Transport(_) | Self::Status { status: 500..=599, .. } => Some(Health::Down),
+            Self::Discovery(inner) => inner.health(),
+            _ => Some(Health::Up),
+        }
     }
 
     /// How long the server wants to be left alone.
     #[must_use]
-    pub const fn retry_after(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
+            Self::Discovery(inner) => inner.retry_after(),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@
 //! It blocks, and so runs on a thread of its own; when to fetch is [`super::lifecycle`]'s question.
 
 use crate::base::{ClientCertificate, Clock, Moment, Secret};
-use crate::config::model::{ClientAuth, Credential, Revocation, SecretMethod, TokenEndpoint};
+use crate::config::model::{Assertion, ClientAuth, Credential, Revocation, SecretMethod, TokenEndpoint};
 use crate::token::answer::{self, Grant, TokenType};
 use crate::token::assertion;
 use crate::token::client::{Answer, HttpClient};
@@ -27,6 +27,8 @@ pub struct Fetched {
     pub requested_at: Moment,
     /// The certificate that was shown.
     pub certificate: Option<Arc<ClientCertificate>>,
+    /// How the client authenticated, in the words of `client_auth`.
+    pub method: &'static str,
 }
 
 /// Whoever can fetch a token: the authorization server's client, or a test's stand-in.
@@ -55,6 +57,8 @@ pub struct Exchange {
     client: Option<(TlsFiles, HttpClient)>,
     metadata: Option<(Metadata, Instant)>,
     dpop: Option<Arc<DpopKey>>,
+    /// The server's own: one that an upstream gave, even at the same origin, would be an error here.
+    nonce: Nonce,
     /// What worked last, and whether anything has.
     way: Way,
     way_works: bool,
@@ -87,6 +91,7 @@ impl Exchange {
             client: None,
             metadata: None,
             dpop,
+            nonce: Nonce::default(),
             way: Way { in_header, secret: 0 },
             way_works: false,
             last: None,
@@ -116,8 +121,9 @@ impl Exchange {
         for way in self.ways(material.secrets.len()) {
             match self.ask(&endpoint, material, way) {
                 Ok(fetched) => {
-                    if self.way_works && self.way.secret != way.secret {
-                        warn!("the other secret of client `{}` is the valid one now", self.credential.client_id);
+                    if self.way.secret != way.secret {
+                        let which = if way.secret == 0 { "first" } else { "second" };
+                        warn!("of client `{}`, the {which} secret is the valid one now", self.credential.client_id);
                     }
                     (self.way, self.way_works) = (way, true);
                     return Ok(fetched);
@@ -148,7 +154,7 @@ impl Exchange {
 
     fn endpoint(&mut self) -> Result<Endpoint, FetchError> {
         match &self.credential.endpoint {
-            TokenEndpoint::Url(url) => Ok(Endpoint { url: url.clone(), server: url.to_string() }),
+            TokenEndpoint::Url { text, url } => Ok(Endpoint { url: url.clone(), server: text.clone() }),
             TokenEndpoint::Issuer { text, .. } => {
                 let server = text.clone();
                 Ok(Endpoint { url: self.discovered()?.token_endpoint, server })
@@ -159,7 +165,7 @@ impl Exchange {
     /// The issuer's metadata, a day old at the most; older if it cannot be had anew.
     fn discovered(&mut self) -> Result<Metadata, FetchError> {
         let TokenEndpoint::Issuer { text, url, insecure } = &self.credential.endpoint else {
-            return Err(FetchError::Discovery("there is no issuer".to_owned()));
+            return Err(FetchError::Metadata("there is no issuer"));
         };
         let now = self.clock.now().instant;
         let known = self.metadata.as_ref();
@@ -175,7 +181,13 @@ impl Exchange {
                 self.metadata = Some((metadata.clone(), now));
                 Ok(metadata)
             }
-            (Err(_), Some((metadata, _))) => Ok(metadata.clone()),
+            (Err(_), Some((metadata, _))) => {
+                let metadata = metadata.clone();
+                let until = now.checked_add(discovery::RETRY);
+                self.metadata =
+                    until.and_then(|at| at.checked_sub(discovery::FRESH)).map(|since| (metadata.clone(), since));
+                Ok(metadata)
+            }
             (Err(error), None) => Err(error),
         }
     }
@@ -200,7 +212,19 @@ impl Exchange {
             answer = self.send(&endpoint.url, &request)?;
         }
         let grant = answer::read(answer.status, answer.retry_after, &answer.body, wanted)?;
-        Ok(Fetched { grant, requested_at, certificate: self.http()?.certificate.clone() })
+        let certificate = self.http()?.certificate.clone();
+        Ok(Fetched { grant, requested_at, certificate, method: self.method(way) })
+    }
+
+    fn method(&self, way: Way) -> &'static str {
+        match &self.credential.client_auth {
+            ClientAuth::Secret { .. } if way.in_header => "client_secret_basic",
+            ClientAuth::Secret { .. } | ClientAuth::InParams => "client_secret_post",
+            ClientAuth::Assertion(Assertion::Secret { .. }) => "client_secret_jwt",
+            ClientAuth::Assertion(_) => "private_key_jwt",
+            ClientAuth::Certificate => "tls_client_auth",
+            ClientAuth::None => "none",
+        }
     }
 
     fn assertion(
@@ -233,27 +257,24 @@ impl Exchange {
 
     /// Sends a request with everything that belongs to each: the configured headers, and a proof of possession.
     fn send(&self, url: &Url, request: &TokenRequest) -> Result<Answer, FetchError> {
-        // Apart from the nonces of upstreams, which may be at the same origin: one that a server does not know is an error.
-        let origin = format!("token {}", url.origin().ascii_serialization());
-        let nonce = self.dpop.as_ref().map(|key| (key, key.nonce(&origin)));
-        let proof = nonce.as_ref().map(|(key, nonce)| self.dpop_proof(key, nonce, url)).transpose()?;
+        let proof = self.dpop.as_ref().map(|key| self.dpop_proof(key, url)).transpose()?;
         let configured = self.credential.request_headers.iter().map(|(name, value)| (name.as_str(), value.expose()));
         let headers = configured
             .chain([("Content-Type", request.content_type)])
             .chain(request.authorization.as_ref().map(|value| ("Authorization", value.expose())))
             .chain(proof.as_ref().map(|proof| ("DPoP", proof.expose())));
         let answer = self.http()?.post(url, headers, &request.body)?;
-        if let (Some((_, nonce)), Some(given)) = (&nonce, &answer.dpop_nonce) {
-            nonce.keep(given);
+        if let Some(nonce) = &answer.dpop_nonce {
+            self.nonce.keep(nonce);
         }
         Ok(answer)
     }
 
-    fn dpop_proof(&self, key: &DpopKey, nonce: &Nonce, url: &Url) -> Result<Secret, FetchError> {
+    fn dpop_proof(&self, key: &DpopKey, url: &Url) -> Result<Secret, FetchError> {
         // RFC 9449 §4.2: without query and fragment.
         let mut htu = url.clone();
         htu.set_query(None);
-        key.proof("POST", htu.as_str(), None, nonce, self.clock.now().wall)
+        key.proof("POST", htu.as_str(), None, &self.nonce, self.clock.now().wall)
             .ok_or_else(|| FetchError::Material("no DPoP proof: signing failed".to_owned()))
     }
 
@@ -261,10 +282,10 @@ impl Exchange {
         match &self.credential.revocation {
             Some(Revocation::Url(url)) => Ok(url.clone()),
             Some(Revocation::Discovered) => {
-                let absent = || FetchError::Discovery("the metadata has no `revocation_endpoint`".to_owned());
-                self.discovered()?.revocation_endpoint.ok_or_else(absent)
+                let absent = FetchError::Metadata("the metadata has no `revocation_endpoint`");
+                self.discovered()?.revocation_endpoint.ok_or(absent)
             }
-            None => Err(FetchError::Discovery("revocation is not configured".to_owned())),
+            None => Err(FetchError::Metadata("revocation is not configured")),
         }
     }
 }
@@ -320,7 +341,7 @@ mod tests {
     use super::*;
     use crate::base::clock::SystemClock;
     use crate::base::jws::Algorithm;
-    use crate::config::model::{Assertion, BasicEncoding, SecretSource};
+    use crate::config::model::{BasicEncoding, SecretSource};
     use crate::token::testing::{credential, with_secret};
 
     fn exchange(auth: ClientAuth) -> Exchange {

@@ -7,18 +7,20 @@ mod task;
 
 use crate::base::Clock;
 use crate::base::clock::SystemClock;
+use crate::config::model::Credential;
 use crate::telemetry::metrics::TokenMetrics;
-use crate::token::exchange::{Exchange, Fetch};
+use crate::token::exchange::Exchange;
 use crate::token::server::Server;
 use crate::token::table::{Entry, TokenTable};
 use log::{error, info, warn};
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use task::{MOST_FETCHES, Task};
+use task::{Limits, Task};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+/// Token requests under way at once, to all servers together.
+const MOST_FETCHES: usize = 32;
 /// Credentials of one server beyond which the first fetches are spread.
 const CROWD: usize = 8;
 
@@ -36,19 +38,11 @@ impl Keeper {
     pub fn new(table: &TokenTable, metrics: &TokenMetrics) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let everyone = Arc::new(Semaphore::new(MOST_FETCHES));
-        let origin = |entry: &Entry| entry.credential.endpoint.url().origin().ascii_serialization();
-        let mut servers: HashMap<String, (Arc<Server>, usize)> = HashMap::new();
-        for entry in table.entries() {
-            servers.entry(origin(entry)).or_default().1 += 1;
-        }
-        let tasks = table.entries().filter_map(|entry| {
-            let (server, count) = servers.get(&origin(entry))?;
+        let servers = servers(table);
+        let tasks = table.entries().zip(servers).map(|(entry, (server, in_crowd))| {
+            let limits = Limits { everyone: everyone.clone(), server, in_crowd };
             let exchange = Exchange::new(entry.credential.clone(), entry.slot.dpop.clone(), clock.clone());
-            let counters = metrics.of(&entry.slot.name);
-            let mut task = Task::new(entry, exchange, clock.clone(), server.clone(), counters);
-            task.everyone = everyone.clone();
-            task.in_crowd = *count > CROWD;
-            Some(task)
+            Task::new(entry, exchange, clock.clone(), limits, metrics.of(&entry.slot.name))
         });
         Self { tasks: tasks.collect() }
     }
@@ -71,27 +65,55 @@ impl Keeper {
     /// a token that is not given back expires by itself.
     pub fn revoke(&self) {
         let (done, results) = std::sync::mpsc::channel();
-        let mut awaited = 0;
+        let mut asked = Vec::new();
         for task in self.tasks.iter().filter(|task| task.credential.revocation.is_some()) {
             let Some(token) = task.slot.token().filter(|token| token.life.is_usable(Instant::now())) else { continue };
             let (task, done) = (task.clone(), done.clone());
-            awaited += 1;
+            asked.push(task.slot.name.clone());
             // Threads of their own: the runtime is at its end, and none of them may hold up the process.
             std::thread::spawn(move || {
-                let result = task.fetcher().revoke(&token.access_token());
+                let result = task.revoke(&token);
                 // Nobody listens any more when time is up.
                 let _ = done.send((task.slot.name.clone(), result));
             });
         }
+        // Ours must not keep the channel open when a thread ends without a word.
+        drop(done);
         let end = Instant::now() + LAST_WORDS;
-        for _ in 0..awaited {
-            match results.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok((name, Ok(()))) => info!("token of `{name}` given back"),
-                Ok((name, Err(error))) => warn!("token of `{name}` was not given back: {error}"),
-                Err(_) => return warn!("not every token could be given back in time"),
+        let mut silent: Vec<&str> = asked.iter().map(String::as_str).collect();
+        while let Ok((name, result)) = results.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            silent.retain(|waiting| *waiting != name);
+            match result {
+                Ok(()) => info!("token of `{name}` revoked"),
+                Err(error) => warn!("token of `{name}` was not revoked: {error}"),
             }
         }
+        if !silent.is_empty() {
+            warn!("tokens of {silent:?} could not be revoked in time");
+        }
     }
+}
+
+/// For each credential the server that it shares with others, and whether those are many.
+fn servers(table: &TokenTable) -> Vec<(Arc<Server>, bool)> {
+    let mut groups: Vec<(&Credential, Arc<Server>)> = Vec::new();
+    for entry in table.entries() {
+        if !groups.iter().any(|(credential, _)| share_a_way(credential, &entry.credential)) {
+            groups.push((&entry.credential, Arc::default()));
+        }
+    }
+    let group = |entry: &Entry| {
+        let (credential, server) = groups.iter().find(|(credential, _)| share_a_way(credential, &entry.credential))?;
+        let count = table.entries().filter(|other| share_a_way(credential, &other.credential)).count();
+        Some((server.clone(), count > CROWD))
+    };
+    table.entries().filter_map(group).collect()
+}
+
+/// Whether two credentials meet the same server in the same way: what one learns of it then holds for the other.
+fn share_a_way(one: &Credential, other: &Credential) -> bool {
+    let origin = |credential: &Credential| credential.endpoint.url().origin();
+    origin(one) == origin(other) && one.transport == other.transport && one.timeout == other.timeout
 }
 
 #[cfg(test)]

@@ -107,9 +107,9 @@ impl Fields {
 
     fn endpoint(&mut self, endpoint: &TokenEndpoint) {
         match endpoint {
-            TokenEndpoint::Url(url) => {
+            TokenEndpoint::Url { text, url: _ } => {
                 self.text("url");
-                self.text(url.as_str());
+                self.text(text);
             }
             TokenEndpoint::Issuer { text, url: _, insecure } => {
                 self.text("issuer");
@@ -240,7 +240,10 @@ mod tests {
                     encoding: BasicEncoding::Rfc6749,
                 };
             },
-            |c| c.endpoint = TokenEndpoint::Url(Url::parse("https://idp.test/other").expect("a URL")),
+            |c| {
+                let url = Url::parse("https://idp.test/other").expect("a URL");
+                c.endpoint = TokenEndpoint::Url { text: url.to_string(), url };
+            },
             |c| {
                 let url = Url::parse("https://idp.test/token").expect("a URL");
                 c.endpoint = TokenEndpoint::Issuer { text: url.to_string(), url, insecure: false };

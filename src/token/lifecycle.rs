@@ -29,13 +29,15 @@ const BY_HAND: Duration = Duration::from_secs(1);
 pub struct Lifecycle {
     /// `default_ttl`.
     default_ttl: Option<Duration>,
-    /// How long one fetch may take.
+    /// How long one request of a fetch may take.
     a_try: Duration,
     life: Option<Life>,
-    /// Whether the server has ever named an end for the current token.
+    /// Whether the current token has ever had an end: the server named it, or it was assumed.
     has_end: bool,
     spacing: Duration,
     trouble: Option<Trouble>,
+    /// Whether the try before the current token's end has been planned already.
+    hopeless: bool,
     /// When to fetch; `None`: not by itself.
     due: Option<Instant>,
     /// When the last fetch ended.
@@ -79,6 +81,7 @@ impl Lifecycle {
             has_end: false,
             spacing: Duration::ZERO,
             trouble: None,
+            hopeless: false,
             due: Some(now.instant),
             fetched_at: None,
             seen: now,
@@ -115,12 +118,14 @@ impl Lifecycle {
         let life = Life::of(&Granted { requested_at, lifetime, refresh_in: grant.refresh_in, which }, draw);
         self.spacing = match lifetime {
             Some(Lifetime::Given(lifetime)) => schedule::spacing(lifetime),
-            _ => schedule::spacing(Duration::ZERO),
+            _ => schedule::SPACING,
         };
         self.life = Some(life);
         self.trouble = None;
         self.fetched_at = Some(now.instant);
-        self.seen = now;
+        // Not now: should the machine have slept between request and answer, the next look will notice.
+        self.seen = requested_at;
+        self.hopeless = false;
         self.due = life.refresh_at;
         life
     }
@@ -143,12 +148,25 @@ impl Lifecycle {
         Setback { failures: trouble.failures, is_new: before.is_none(), wait }
     }
 
-    /// Shortens a wait so that one more try fits in before the current token becomes unusable.
-    fn before_the_end(&self, wait: Duration, now: Instant) -> Duration {
-        let end = self.life.and_then(|life| life.unusable_at);
+    /// Shortens a wait, once in a token's life, so that one more try comes before it becomes unusable: early enough for its
+    /// whole timeout, or when half of what is left has passed.
+    fn before_the_end(&mut self, wait: Duration, now: Instant) -> Duration {
+        let end = self.life.filter(|_| !self.hopeless).and_then(|life| life.unusable_at);
         let Some(left) = end.and_then(|end| end.checked_duration_since(now)) else { return wait };
-        let latest = left.saturating_sub(self.a_try);
-        if latest > RETRY.least { wait.min(latest) } else { wait }
+        let latest = left.saturating_sub(self.a_try).max(left / 2).max(RETRY.least);
+        self.hopeless = latest < wait;
+        wait.min(latest)
+    }
+
+    /// The server was not asked, because another credential has just found it down: come back then.
+    pub const fn spared(&mut self, until: Instant) {
+        self.due = Some(until);
+    }
+
+    /// Whether the current token has become unusable.
+    #[must_use]
+    pub fn has_lost_its_token(&self, now: Instant) -> bool {
+        self.life.is_some_and(|life| !life.is_usable(now))
     }
 
     /// A look at both clocks. When the wall clock has jumped, a fetch is due as soon as the spacing allows; if it jumped

@@ -54,7 +54,7 @@ impl Rejections {
             return Hope::Newer;
         }
         // The way of an upstream that rejects everything: two loads.
-        if !self.is_ordered() && !self.throttle.would_pass(now) {
+        if self.ordered().is_none() && !self.throttle.would_pass(now) {
             return Hope::Throttled;
         }
         // Subscribed before the order is looked at again: an end of the fetch in between is seen.
@@ -69,10 +69,10 @@ impl Rejections {
         }
     }
 
-    /// Whether a refresh is ordered.
+    /// The generation whose replacement is ordered; `None`: no order.
     #[must_use]
-    pub fn is_ordered(&self) -> bool {
-        self.ordered.load(Ordering::Acquire) != 0
+    pub fn ordered(&self) -> Option<u64> {
+        Some(self.ordered.load(Ordering::Acquire)).filter(|generation| *generation != 0)
     }
 
     /// A fetch has ended, or will not be made: those who wait look at what there is. An order for the replacement of a token
@@ -173,7 +173,7 @@ mod tests {
         assert!(!settled.has_changed().expect("alive"));
         rejections.settle(1);
         settled.changed().await.expect("alive");
-        assert!(!rejections.is_ordered());
+        assert_eq!(rejections.ordered(), None);
     }
 
     #[test]
@@ -183,6 +183,6 @@ mod tests {
         // The new token is published and rejected before the task gets to tell of the end of its fetch.
         assert!(matches!(rejections.reject(2, 2, now), Hope::Ordered { by_us: true, .. }));
         rejections.settle(1);
-        assert!(rejections.is_ordered());
+        assert_eq!(rejections.ordered(), Some(2));
     }
 }

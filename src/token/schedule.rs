@@ -19,14 +19,14 @@ const LONGEST_LEAD: Duration = Duration::from_secs(30 * 60);
 /// The most that jitter brings a refresh forward.
 const LONGEST_JITTER: Duration = Duration::from_secs(5 * 60);
 /// The least between two fetches of one credential; see [`spacing`].
-const SPACING: Duration = Duration::from_secs(10);
+pub(super) const SPACING: Duration = Duration::from_secs(10);
 const SHORT_SPACING: Duration = Duration::from_secs(1);
 const SHORT_LIFE: Duration = Duration::from_secs(20);
 /// How much longer than announced a token is used that the server repeats until it dies: what is left is rounded down to whole
 /// seconds, and the next token takes a moment. Should it be dead already, the upstream says so and the request is repeated.
 const GRACE: Duration = Duration::from_secs(1);
 /// How long a token is used that was over when it came: until the next one is here, and no longer.
-const OVERDUE: Duration = SPACING;
+const OVERDUE: Duration = Duration::from_secs(20);
 
 /// The instants that matter in the life of one token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Life {
                 (SHORT_SPACING, SHORT_SPACING + GRACE, SHORTEST)
             }
             // The server says that it is over; others say so and mean nothing by it (KrakenD: for ever).
-            Some(Lifetime::Over) => (SHORT_SPACING, OVERDUE, OVERDUE),
+            Some(Lifetime::Over) => (SPACING, OVERDUE, OVERDUE),
             Some(Lifetime::Given(lifetime)) => {
                 let lifetime = lifetime.clamp(SHORTEST, LONGEST);
                 // Asking early did not help, and the upstream takes it to its end.
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_token_that_is_over_when_it_comes_is_used_until_the_next_one_is_here() {
-        assert_eq!(after(&granted(Lifetime::Over), 1.0), (1.0, 10.0, 10.0));
+        assert_eq!(after(&granted(Lifetime::Over), 1.0), (10.0, 20.0, 20.0));
     }
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(left(1), (1.0, 2.0, 1.0));
         assert_eq!(again(Lifetime::Over), (1.0, 2.0, 1.0), "its last second, rounded down");
         let never = Granted { which: Which::Same, ..granted(Lifetime::Over) };
-        assert_eq!(after(&never, 0.0), (1.0, 10.0, 10.0), "this server always says so");
+        assert_eq!(after(&never, 0.0), (10.0, 20.0, 20.0), "this server always says so");
     }
 
     #[test]

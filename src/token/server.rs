@@ -1,11 +1,11 @@
-//! An authorization server as all of its credentials see it: how many may ask it at once, and what they know together when
-//! it is down.
+//! An authorization server as all credentials that reach it the same way see it: how many may ask it at once, and what they
+//! know together when it is down.
 //!
-//! While a server fails everybody, one credential at a time finds out whether it still does; the others take that answer for
-//! theirs. As soon as one gets a token, all that wait out a backoff try again. Refusals do not count: they are about one
-//! client.
+//! Once a server has failed several in a row, those that it failed find out one at a time whether it still does, and the
+//! others wait for the outcome. A credential whose last fetch worked asks as ever: its neighbours' troubles may be their
+//! own. As soon as the server answers one of them, all that wait out a backoff try again.
 
-use crate::token::error::FetchError;
+use crate::token::error::{FetchError, Health};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
@@ -15,29 +15,31 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 const MOST_FETCHES: usize = 4;
 /// Failures in a row, of whichever credentials, after which the server counts as down.
 const DOWN_AFTER: u32 = 5;
-/// How long the answer of one credential's attempt stands for the others'.
+/// How long the outcome of one credential's attempt stands for the others'.
 const SHARED_FOR: Duration = Duration::from_secs(5);
 
 /// What is shared.
 #[derive(Debug)]
 pub struct Server {
     places: Semaphore,
-    /// Held by whoever asks a server that is down.
+    /// Held by whoever finds out whether a server is still down.
     probe: Semaphore,
-    health: Mutex<Health>,
+    record: Mutex<Record>,
     /// Counts how often it came up again.
     recovered: watch::Sender<u64>,
 }
 
+/// Failures in a row, and when the last one was.
 #[derive(Debug, Default)]
-struct Health {
+struct Record {
     failures: u32,
-    last: Option<(FetchError, Instant)>,
+    last: Option<Instant>,
 }
 
-/// The right to send one request. Whatever came of it must be [told](Server::tell).
+/// The right to send the requests of one fetch.
 #[derive(Debug)]
 pub struct Admission<'a> {
+    server: &'a Server,
     _place: Option<SemaphorePermit<'a>>,
     _probe: Option<SemaphorePermit<'a>>,
 }
@@ -47,44 +49,25 @@ impl Default for Server {
         Self {
             places: Semaphore::new(MOST_FETCHES),
             probe: Semaphore::new(1),
-            health: Mutex::default(),
+            record: Mutex::default(),
             recovered: watch::Sender::new(0),
         }
     }
 }
 
 impl Server {
-    /// Waits for a place.
+    /// Waits for a place. `troubled`: the last fetch of this credential failed.
     ///
     /// # Errors
-    /// What another credential has just been answered, while the server is down.
-    pub async fn admit(&self, now: impl Fn() -> Instant) -> Result<Admission<'_>, FetchError> {
+    /// When to come back, if another credential has just found that the server is still down.
+    pub async fn admit(&self, troubled: bool, now: impl Fn() -> Instant) -> Result<Admission<'_>, Instant> {
+        // Before a place is taken: whoever waits for the outcome of another's attempt must not keep out those that are well.
+        let probe = if troubled && self.is_down() { self.probe.acquire().await.ok() } else { None };
+        if let (true, Some(until)) = (troubled, self.known_to_be_down_until(now())) {
+            return Err(until);
+        }
         // A closed semaphore does not occur: both live as long as this.
-        let place = self.places.acquire().await.ok();
-        if !self.is_down() {
-            return Ok(Admission { _place: place, _probe: None });
-        }
-        let probe = self.probe.acquire().await.ok();
-        match self.shared(now()) {
-            Some(error) => Err(error),
-            None => Ok(Admission { _place: place, _probe: probe }),
-        }
-    }
-
-    /// What came of a request; `None`: a token.
-    pub fn tell(&self, failure: Option<&FetchError>, now: Instant) {
-        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(error) = failure.filter(|error| error.is_outage()) {
-            health.failures = health.failures.saturating_add(1);
-            health.last = Some((error.clone(), now));
-            return;
-        }
-        let was_down = health.failures >= DOWN_AFTER;
-        *health = Health::default();
-        drop(health);
-        if was_down {
-            self.recovered.send_modify(|count| *count = count.wrapping_add(1));
-        }
+        Ok(Admission { server: self, _place: self.places.acquire().await.ok(), _probe: probe })
     }
 
     /// To be told when it comes up again.
@@ -94,14 +77,36 @@ impl Server {
     }
 
     fn is_down(&self) -> bool {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner).failures >= DOWN_AFTER
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).failures >= DOWN_AFTER
     }
 
-    /// The last failure, while it stands for everybody's.
-    fn shared(&self, now: Instant) -> Option<FetchError> {
-        let health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        let (error, at) = health.last.as_ref().filter(|_| health.failures >= DOWN_AFTER)?;
-        (now.saturating_duration_since(*at) < SHARED_FOR).then(|| error.clone())
+    fn known_to_be_down_until(&self, now: Instant) -> Option<Instant> {
+        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = record.last.filter(|_| record.failures >= DOWN_AFTER)?.checked_add(SHARED_FOR)?;
+        (now < until).then_some(until)
+    }
+}
+
+impl Admission<'_> {
+    /// What came of it; `None`: a token.
+    pub fn tell(self, failure: Option<&FetchError>, now: Instant) {
+        let mut record = self.server.record.lock().unwrap_or_else(PoisonError::into_inner);
+        match failure.map(FetchError::health) {
+            // Nobody was asked.
+            Some(None) => return,
+            Some(Some(Health::Down)) => {
+                record.failures = record.failures.saturating_add(1);
+                record.last = Some(now);
+                return;
+            }
+            Some(Some(Health::Up)) | None => {}
+        }
+        let was_down = record.failures >= DOWN_AFTER;
+        *record = Record::default();
+        drop(record);
+        if was_down {
+            self.server.recovered.send_modify(|count| *count = count.wrapping_add(1));
+        }
     }
 }
 
@@ -109,24 +114,30 @@ impl Server {
 mod tests {
     use super::*;
 
+    const REFUSAL: FetchError = FetchError::Status { status: 401, code: None, retry_after: None };
+
+    async fn fail(server: &Server, error: &FetchError, now: Instant) {
+        server.admit(false, || now).await.expect("a place").tell(Some(error), now);
+    }
+
     #[tokio::test]
-    async fn a_server_that_is_down_is_asked_by_one_and_answers_for_all() {
+    async fn a_server_that_is_down_is_asked_by_one_of_those_it_failed() {
         let server = Server::default();
         let start = Instant::now();
         let at = |seconds| move || start + Duration::from_secs(seconds);
         for _ in 0..DOWN_AFTER {
-            drop(server.admit(at(0)).await.expect("not known to be down"));
-            server.tell(Some(&FetchError::Timeout), start);
+            fail(&server, &FetchError::Timeout, start).await;
         }
-        assert_eq!(server.admit(at(1)).await.expect_err("shared"), FetchError::Timeout);
-        let probe = server.admit(at(6)).await.expect("old news");
-        let second = tokio::time::timeout(Duration::from_millis(1), server.admit(at(6))).await;
+        assert_eq!(server.admit(true, at(1)).await.expect_err("shared"), start + SHARED_FOR);
+        assert!(server.admit(false, at(1)).await.is_ok(), "whose last fetch worked asks as ever");
+        let probe = server.admit(true, at(6)).await.expect("old news");
+        let second = tokio::time::timeout(Duration::from_millis(1), server.admit(true, at(6))).await;
         assert!(second.is_err(), "one at a time");
+        assert!(server.admit(false, at(6)).await.is_ok(), "who waits for the outcome has no place");
         let recoveries = server.recoveries();
-        server.tell(None, start);
-        drop(probe);
+        probe.tell(None, start);
         assert!(recoveries.has_changed().expect("alive"));
-        let together = [server.admit(at(6)).await, server.admit(at(6)).await];
+        let together = [server.admit(true, at(6)).await, server.admit(true, at(6)).await];
         assert!(together.iter().all(Result::is_ok));
     }
 
@@ -134,12 +145,21 @@ mod tests {
     async fn a_refusal_says_that_the_server_is_up() {
         let server = Server::default();
         let now = Instant::now();
-        let refusal = FetchError::Status { status: 401, code: None, retry_after: None };
-        for _ in 0..DOWN_AFTER - 1 {
-            server.tell(Some(&FetchError::Timeout), now);
+        for error in std::iter::repeat_n(&FetchError::Timeout, 4).chain([&REFUSAL, &FetchError::Timeout]) {
+            fail(&server, error, now).await;
         }
-        server.tell(Some(&refusal), now);
-        server.tell(Some(&FetchError::Timeout), now);
-        assert!(server.admit(|| now).await.is_ok());
+        assert!(server.admit(true, || now).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn metadata_that_cannot_be_had_is_an_outage_and_a_missing_file_is_nothing() {
+        let server = Server::default();
+        let now = Instant::now();
+        let down = FetchError::Status { status: 503, code: None, retry_after: None };
+        for _ in 0..DOWN_AFTER {
+            fail(&server, &FetchError::Discovery(Box::new(down.clone())), now).await;
+            fail(&server, &FetchError::Material("gone".into()), now).await;
+        }
+        assert!(server.admit(true, || now).await.is_err());
     }
 }

@@ -6,7 +6,7 @@
 use crate::base::{ClientCertificate, Moment, Secret};
 use crate::telemetry::metrics::{TokenReading, TokenState};
 use crate::token::dpop::{self, DpopKey};
-use crate::token::key::TokenKey;
+use crate::token::error::FetchError;
 use crate::token::rejection::{Hope, Rejections};
 use crate::token::schedule::Life;
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
@@ -32,7 +32,7 @@ pub struct Token {
     pub generation: u64,
     /// When it is refreshed and when it ends.
     pub life: Life,
-    /// When it came.
+    /// When it was asked for.
     pub obtained_at: Moment,
     /// `ath` of proofs (RFC 9449 §4.2), for a token that is bound to a key.
     pub hash: Option<Arc<str>>,
@@ -98,16 +98,16 @@ impl fmt::Debug for Token {
 }
 
 /// How the background service is doing, for people and for `Retry-After`.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Standing {
     /// Fetches that failed since the last that did not.
     pub failures: u32,
-    /// The kind of the last failure, if there is any.
-    pub error: Option<&'static str>,
+    /// The last failure, if there has been none better since.
+    pub error: Option<FetchError>,
     /// Whether the authorization server refuses this client, which only somebody can mend.
     pub refused: bool,
-    /// When the last fetch ended.
-    pub fetched_at: Option<SystemTime>,
+    /// When the last attempt ended.
+    pub attempted_at: Option<SystemTime>,
     /// When the next one begins, if one is planned.
     pub next_at: Option<Instant>,
 }
@@ -123,8 +123,6 @@ pub struct Orders {
 /// One credential's published token.
 #[derive(Debug)]
 pub struct TokenSlot {
-    /// Whose it is.
-    pub key: TokenKey,
     /// The credential's name in logs and metrics; see [`super::table`].
     pub name: String,
     /// Whether readiness waits for it.
@@ -143,9 +141,8 @@ pub struct TokenSlot {
 impl TokenSlot {
     /// An empty slot.
     #[must_use]
-    pub fn new(key: TokenKey, name: String, required: bool) -> Self {
+    pub fn new(name: String, required: bool) -> Self {
         Self {
-            key,
             name,
             required,
             dpop: None,
@@ -232,9 +229,8 @@ impl TokenSlot {
 
     /// Publishes the same token with another life.
     pub fn shorten(&self, life: Life) {
-        if let Some(token) = self.token() {
-            self.current.store(Some(Arc::new(Token { life, ..Token::clone(&token) })));
-        }
+        // Whatever is there at that moment: an operator may be purging.
+        self.current.rcu(|token| token.as_ref().map(|token| Arc::new(Token { life, ..Token::clone(token) })));
     }
 
     /// Forgets the token: requests go without until there is another.
@@ -284,10 +280,23 @@ impl TokenSlot {
         match hope {
             Hope::Newer => true,
             Hope::Throttled => false,
-            Hope::Ordered { mut settled, .. } => {
+            Hope::Ordered { settled, .. } => {
                 let Ok(_place) = self.waiters.try_acquire() else { return false };
-                let _ = tokio::time::timeout(wait, settled.changed()).await;
-                self.generation() > generation
+                tokio::time::timeout(wait, self.replaced(generation, settled)).await.unwrap_or(false)
+            }
+        }
+    }
+
+    /// Whether there is a newer token when the fetch that was ordered has ended; the end of another is not waited for.
+    async fn replaced(&self, generation: u64, mut settled: watch::Receiver<u64>) -> bool {
+        loop {
+            // In this order: a token is published before the order is settled.
+            let ordered = self.rejections.ordered();
+            if self.generation() > generation {
+                return true;
+            }
+            if ordered.is_none() || settled.changed().await.is_err() {
+                return false;
             }
         }
     }
@@ -322,10 +331,10 @@ impl TokenSlot {
         self.orders.purge.swap(false, Ordering::AcqRel)
     }
 
-    /// For the background service: whether a request waits for its token to be replaced.
+    /// For the background service: the token whose replacement requests wait for.
     #[must_use]
-    pub fn is_rejected(&self) -> bool {
-        self.rejections.is_ordered()
+    pub fn rejected(&self) -> Option<u64> {
+        self.rejections.ordered()
     }
 
     /// For the background service: a fetch has ended, or will not be made. `replaced`: the youngest token that it was to

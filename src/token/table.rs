@@ -45,7 +45,7 @@ impl TokenTable {
                 }
                 continue;
             }
-            let mut slot = TokenSlot::new(key, names.pick(policy), required.contains(&key));
+            let mut slot = TokenSlot::new(names.pick(policy), required.contains(&key));
             if policy.credential.dpop {
                 slot = slot.bound_to(DpopKey::generate()?);
             }
@@ -82,7 +82,7 @@ impl TokenTable {
 }
 
 /// Names for logs and metrics: the one from `auth/credentials`, else `client_id@host`; and a number where several credentials
-/// have that. Nothing of the key: it is a hash of the secret, too, and a name must not let anybody test guesses.
+/// have that (`~2`, which a URL can hold as it is). Nothing of the key: it is a hash of the secret, too, and a name must not let anybody test guesses.
 #[derive(Default)]
 struct Names(HashMap<String, u32>);
 
@@ -93,6 +93,6 @@ impl Names {
         let name = policy.name.clone().unwrap_or_else(|| format!("{}@{host}", credential.client_id));
         let count = self.0.entry(name.clone()).or_default();
         *count += 1;
-        if *count == 1 { name } else { format!("{name}#{count}") }
+        if *count == 1 { name } else { format!("{name}~{count}") }
     }
 }

@@ -63,36 +63,43 @@ fn the_list_shows_how_tokens_are_and_nothing_of_them() {
         "name",
         "issuer",
         "scopes",
-        "required",
         "state",
         "generation",
         "age",
         "expires_at",
-        "fetched_at",
-        "next_fetch_in",
+        "last_attempt_at",
+        "next_attempt_in",
         "failures",
         "last_error",
+        "last_error_text",
         "refused",
+        "required",
         "bound_to",
     ];
+    let places = expected.map(|member| text.find(&format!("\"{member}\":")).unwrap());
+    assert!(places.is_sorted(), "in the order in which somebody reads them: {text}");
     for row in &rows {
         let keys: BTreeSet<&str> = row.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(keys, expected.into_iter().collect(), "no member that could be a token or a hash");
     }
     let fresh = &rows[0];
-    assert_eq!((&fresh["name"], &fresh["issuer"], &fresh["scopes"]), (&json!(NAME), &json!("127.0.0.1"), &json!("a")));
+    assert_eq!(
+        (&fresh["name"], &fresh["issuer"], &fresh["scopes"]),
+        (&json!(NAME), &json!(server.addr().to_string()), &json!("a"))
+    );
     assert_eq!((&fresh["state"], &fresh["generation"]), (&json!("fresh"), &json!(1)));
     assert_eq!((&fresh["failures"], &fresh["last_error"]), (&json!(0), &Value::Null));
     assert_eq!((&fresh["required"], &fresh["refused"]), (&json!(true), &json!(false)));
     let ends = fresh["expires_at"].as_str().unwrap();
     assert!(ends.len() == 20 && ends.ends_with('Z'), "{ends}");
-    assert!(fresh["age"].as_str().unwrap().ends_with('s') && fresh["next_fetch_in"].as_str().unwrap().contains('m'));
+    assert!(fresh["age"].as_str().unwrap().ends_with('s') && fresh["next_attempt_in"].as_str().unwrap().contains('m'));
     let absent = &rows[1];
     assert_eq!(
         (&absent["name"], &absent["scopes"], &absent["state"]),
         (&json!("zz@127.0.0.1"), &json!("c"), &json!("absent"))
     );
-    assert_eq!((&absent["last_error"], &absent["refused"]), (&json!("status"), &json!(true)));
+    assert_eq!((&absent["last_error"], &absent["refused"]), (&json!("invalid_client"), &json!(true)));
+    assert_eq!(absent["last_error_text"], "status 401, error `invalid_client`");
     assert_eq!((&absent["age"], &absent["expires_at"], &absent["generation"]), (&Value::Null, &Value::Null, &json!(0)));
     let head = client::send(gateway.admin, request("HEAD", "/tokens", &[LOCAL], b""));
     assert_eq!((head.status, head.body.len()), (200, 0));
@@ -194,22 +201,24 @@ fn orders_go_to_one_credential_and_by_its_name() {
     }))
     .ready();
     let names = || rows(&gateway).iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
-    assert_eq!(names(), [NAME, "basic@127.0.0.1#2", "partner-a", "partner-a#2"], "equal ones are one");
+    assert_eq!(names(), [NAME, "basic@127.0.0.1~2", "partner-a", "partner-a~2"], "equal ones are one");
     let before = server.requests().len();
     assert_eq!(before, 4);
     for (target, row) in [
         ("/tokens/basic%40127.0.0.1/refresh", 0),
-        ("/tokens/basic%40127.0.0.1%232/refresh", 1),
+        ("/tokens/basic%40127.0.0.1~2/refresh", 1),
         ("/tokens/partner-a/refresh", 2),
-        ("/tokens/partner-a%232/purge", 3),
+        ("/tokens/partner-a~2/purge", 3),
     ] {
         assert_eq!(order(&gateway, target).status, 202, "{target}");
         eventually(PATIENCE, target, || rows(&gateway)[row]["generation"] == 2);
     }
     assert!(rows(&gateway).iter().all(|row| row["generation"] == 2));
-    for target in ["/tokens/nobody/refresh", "/tokens/basic/purge", "/tokens//refresh", "/tokens/partner-a%233/purge"] {
+    for target in ["/tokens/nobody/refresh", "/tokens/basic/purge", "/tokens//refresh", "/tokens/partner-a~3/purge"] {
         let answer = order(&gateway, target);
-        assert_eq!((answer.status, answer.json()), (404, json!({"error": "there is no credential of this name"})));
+        let names = json!([NAME, "basic@127.0.0.1~2", "partner-a", "partner-a~2"]);
+        let expected = json!({"error": "there is no credential of this name", "names": names});
+        assert_eq!((answer.status, answer.json()), (404, expected));
     }
     assert_eq!(client::get(gateway.admin, "/tokens/partner-a").status, 404);
     assert_eq!(server.requests().len(), 8);

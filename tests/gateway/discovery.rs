@@ -117,7 +117,7 @@ fn an_encrypted_issuer_cannot_name_an_endpoint_without_encryption() {
     let gateway =
         Running::with(&[protected("/x", &idp.resource_url(), credential), protected("/y", &idp.resource_url(), lax)]);
     wait_for_fetch(&gateway, NAME, "discovery");
-    wait_for_fetch(&gateway, &format!("{NAME}#2"), "discovery");
+    wait_for_fetch(&gateway, &format!("{NAME}~2"), "discovery");
     assert_eq!(idp.stats().token_requests, 0, "no secret was sent");
     assert!(idp.stats().discovery_requests >= 2);
 }
@@ -201,9 +201,9 @@ fn metadata_that_cannot_be_believed_is_named_in_the_log_and_no_secret_is_sent() 
         ("slash", "the metadata is another issuer's"),
         ("nameless", "the metadata is another issuer's"),
         ("endless", "the metadata has no `token_endpoint`"),
-        ("relative", "the metadata names an endpoint that is not a URL"),
+        ("relative", "the metadata names an endpoint that is no proper address"),
         ("plain", "the metadata names an endpoint that is not encrypted"),
-        ("odd", "the metadata names an endpoint that is not encrypted"),
+        ("odd", "the metadata names an endpoint that is no proper address"),
         ("html", "the metadata is not a JSON object"),
         ("empty", "the metadata is not a JSON object"),
         ("large", "answer larger than 64 KiB"),

@@ -14,7 +14,7 @@ impl Environment for Everything {
             name if name.starts_with("KRAKEND_") => return None,
             "DEMO_TOKEN_URL" => "http://127.0.0.1:9/token".to_owned(),
             "DEMO_API" => "http://127.0.0.1:9".to_owned(),
-            name => format!("value-of-{name}"),
+            name => format!("value-of-{name}-which-is-long-enough-to-sign"),
         })
     }
 }
@@ -68,7 +68,10 @@ fn reference() -> String {
         ("`extra_config.auth/client-credentials` of a backend", Level::Namespace("auth/client-credentials")),
         ("`tls` in `auth/client-credentials`", Level::Namespace("auth/client-credentials.tls")),
     ];
-    let mut text = String::new();
+    let mut text = String::from(
+        "\n### `extra_config.auth/credentials` of the service\n\nAn object: each name stands for an object with the keys of \
+         `auth/client-credentials` below.\n",
+    );
     for (title, level) in levels {
         text += &format!("\n### {title}\n\n| key | value | meaning |\n|---|---|---|\n");
         for key in level.keys().iter().filter(|key| key.support == Support::Supported) {
@@ -77,7 +80,7 @@ fn reference() -> String {
                 Kind::Integer => "number".to_owned(),
                 Kind::Boolean => "true or false".to_owned(),
                 Kind::Duration => "duration".to_owned(),
-                Kind::Strings => "list of texts".to_owned(),
+                Kind::Strings => "text or list of texts".to_owned(),
                 Kind::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
                 Kind::List => "list".to_owned(),
                 Kind::Object => "object".to_owned(),

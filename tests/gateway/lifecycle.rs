@@ -64,11 +64,11 @@ impl Many {
     }
 
     /// How long the background service waits, in whole seconds: `1h2m3s` as the admin listener says it.
-    fn next_fetch_in(&self, n: usize) -> u64 {
+    fn next_attempt_in(&self, n: usize) -> u64 {
         let tokens = client::get(self.gateway.admin, "/tokens").json();
         let name = format!("many-{n}@127.0.0.1");
         let token = tokens["tokens"].as_array().unwrap().iter().find(|token| token["name"] == *name).unwrap();
-        let text = token["next_fetch_in"].as_str().unwrap();
+        let text = token["next_attempt_in"].as_str().unwrap();
         let (mut seconds, mut digits) = (0, String::new());
         for letter in text.chars() {
             let factor = match letter {
@@ -135,7 +135,7 @@ fn a_refusal_is_told_from_a_failure_and_not_hammered() {
         many.idp.fault(mode);
         many.refresh(n);
         eventually(PATIENCE, mode, || many.metric("client_refused", n) == 1.0);
-        assert!(many.is(n, "stale") && many.next_fetch_in(n) >= 2, "{mode}: {}", many.next_fetch_in(n));
+        assert!(many.is(n, "stale") && many.next_attempt_in(n) >= 2, "{mode}: {}", many.next_attempt_in(n));
         many.works(n);
     }
     let plain = REFUSALS.len();
@@ -168,7 +168,7 @@ fn retry_after_is_waited_for() {
         many.idp.fault_with(json!({ "mode": mode, "retry_after": retry_after }));
         many.refresh(n);
         eventually(PATIENCE, mode, || many.fetches(n, "status") == 1.0 && many.is(n, "stale"));
-        let wait = many.next_fetch_in(n);
+        let wait = many.next_attempt_in(n);
         assert!((90..=120).contains(&wait), "{mode}, {retry_after}: {wait} s");
         assert_eq!(many.metric("client_refused", n), 0.0, "it has nothing against this client");
         many.works(n);
@@ -179,15 +179,15 @@ fn retry_after_is_waited_for() {
 #[test]
 fn odd_lifetimes_keep_requests_working() {
     const WEEK: f64 = 7.0 * 24.0 * 3600.0;
-    // Those that are over at once come last: they are asked for again each second, and get whatever is ordered then.
+    // Those that are over at once come last: they are asked for again each ten seconds, and get whatever is ordered then.
     const LIFETIMES: [(&str, f64, f64); 7] = [
         ("string_expires_in", 900.0, 1000.0),
         ("float_expires_in", 900.0, 1000.5),
         ("no_expires_in", 200.0, 300.0),
         ("huge_expires_in", WEEK - 100.0, WEEK),
         ("no_type", 900.0, 1000.0),
-        ("zero_expires_in", 0.0, 10.0),
-        ("negative_expires_in", 0.0, 10.0),
+        ("zero_expires_in", 5.0, 20.0),
+        ("negative_expires_in", 5.0, 20.0),
     ];
     let many = Many::start(LIFETIMES.len(), 1000, json!({}));
     for (n, (mode, least, most)) in LIFETIMES.into_iter().enumerate() {
@@ -201,7 +201,7 @@ fn odd_lifetimes_keep_requests_working() {
     let last = LIFETIMES.len() - 1;
     eventually(PATIENCE, "renewals of what is over when it comes", || {
         many.works(last);
-        many.metric("generation", last) >= 4.0
+        many.metric("generation", last) >= 3.0
     });
     assert_eq!(many.idp.stats().resource_by_status.into_keys().collect::<Vec<_>>(), [200]);
 }
@@ -227,7 +227,7 @@ fn the_hint_when_to_refresh_is_followed() {
     many.idp.fault_with(json!({ "mode": "refresh_in", "seconds": 600 }));
     many.refresh(0);
     eventually(PATIENCE, "a token with a hint", || many.metric("generation", 0) == 2.0);
-    let (hinted, usual) = (many.next_fetch_in(0), many.next_fetch_in(1));
+    let (hinted, usual) = (many.next_attempt_in(0), many.next_attempt_in(1));
     // Jitter brings either forward by a tenth of the life, five minutes at the most.
     assert!((250..=600).contains(&hinted), "{hinted}");
     assert!((2400..=2880).contains(&usual), "{usual}");

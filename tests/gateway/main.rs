@@ -22,6 +22,7 @@ mod client_auth_certificates;
 mod discovery;
 mod examples;
 mod lifecycle;
+mod outage;
 mod process;
 mod proxying;
 mod rejection;

@@ -70,14 +70,14 @@ fn of_several_one_is_chosen_by_name() {
     let finished = porteur(&file, &["token"]);
     assert_eq!((finished.status.code(), finished.stdout.as_str()), (Some(1), ""));
     assert!(finished.stderr.contains("choose with --name"), "{}", finished.stderr);
-    for name in ["`basic@127.0.0.1`", "`other@127.0.0.1`", "`other@127.0.0.1#2`"] {
+    for name in ["`basic@127.0.0.1`", "`other@127.0.0.1`", "`other@127.0.0.1~2`"] {
         assert!(finished.stderr.contains(name), "{name}: {}", finished.stderr);
     }
     let unknown = porteur(&file, &["token", "--name", "nobody"]);
     assert_eq!(unknown.status.code(), Some(1));
     assert!(unknown.stderr.contains("there is no credential `nobody`; there are `"), "{}", unknown.stderr);
     assert!(server.requests().is_empty());
-    for name in ["basic@127.0.0.1", "other@127.0.0.1", "other@127.0.0.1#2"] {
+    for name in ["basic@127.0.0.1", "other@127.0.0.1", "other@127.0.0.1~2"] {
         assert_eq!(value(&porteur(&file, &["token", "--name", name]), "credential"), name);
     }
     let none = porteur(&self::file(&[]), &["token", "--name", "x"]);
@@ -202,7 +202,7 @@ fn tokens_are_given_back_at_the_end() {
         daemon.terminate();
         let finished = daemon.finish();
         assert_eq!(finished.status.code(), Some(0), "{}", finished.stderr);
-        assert!(finished.stderr.contains("token of `basic@127.0.0.1` given back"), "{}", finished.stderr);
+        assert!(finished.stderr.contains("token of `basic@127.0.0.1` revoked"), "{}", finished.stderr);
         assert_eq!((at_the_api(), idp.stats().revocations), (401, n + 1));
     }
 }
@@ -217,9 +217,9 @@ fn a_server_that_takes_no_token_back_does_not_keep_the_process_from_its_end() {
     });
     let upstream = Upstream::echo();
     for (path, told) in [
-        ("/hangs", "not every token could be given back in time"),
-        ("/refuses", "token of `basic@127.0.0.1` was not given back: status 400, error `unsupported_token_type`"),
-        ("/closes", "token of `basic@127.0.0.1` was not given back: connection failed"),
+        ("/hangs", "tokens of [\"basic@127.0.0.1\"] could not be revoked in time"),
+        ("/refuses", "token of `basic@127.0.0.1` was not revoked: status 400, error `unsupported_token_type`"),
+        ("/closes", "token of `basic@127.0.0.1` was not revoked: connection failed"),
     ] {
         let mut credential = credential(&server.token_url());
         credential["revoke_on_shutdown"] = json!(true);

@@ -95,7 +95,12 @@ pub struct Credential {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenEndpoint {
     /// `token_url`.
-    Url(Url),
+    Url {
+        /// As written: the audience of assertions is compared as a text.
+        text: String,
+        /// The same as a URL.
+        url: Url,
+    },
     /// `issuer`: its metadata names the token endpoint (RFC 8414, OpenID Connect Discovery).
     Issuer {
         /// As written: issuers are compared as texts (RFC 8414 §3.3).
@@ -112,7 +117,7 @@ impl TokenEndpoint {
     #[must_use]
     pub const fn url(&self) -> &Url {
         match self {
-            Self::Url(url) | Self::Issuer { url, .. } => url,
+            Self::Url { url, .. } | Self::Issuer { url, .. } => url,
         }
     }
 }
@@ -255,4 +260,15 @@ pub enum Revocation {
     Url(Url),
     /// The metadata of the issuer names the endpoint.
     Discovered,
+}
+
+impl Revocation {
+    /// The URL that is written in the configuration, if one is.
+    #[must_use]
+    pub const fn url(&self) -> Option<&Url> {
+        match self {
+            Self::Url(url) => Some(url),
+            Self::Discovered => None,
+        }
+    }
 }

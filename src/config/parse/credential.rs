@@ -11,16 +11,18 @@ mod transport;
 
 pub(super) use named::Named;
 
+use crate::base::duration;
 use crate::config::code;
 use crate::config::document::{Node, Value};
 use crate::config::keys::Level;
-use crate::config::model::{ClientAuth, Credential, ProxyUrl, TokenPolicy};
+use crate::config::model::{ClientAuth, Credential, ProxyUrl, Revocation, TokenEndpoint, TokenPolicy};
 use crate::config::read::{Context, Object, quoted};
 use client::client;
 use http::{StatusCode, header};
 use params::Params;
 use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_TOKEN_WAIT: Duration = Duration::from_secs(5);
@@ -56,11 +58,13 @@ fn read(cx: &mut Context<'_>, node: &Node, name: Option<String>) -> Option<Token
     let replay = policy::replay(cx, &object);
     let (credential, header) = (credential?, header?);
     check_dpop(cx, &object, &credential)?;
+    let on_missing = on_missing?;
+    policy::warn_unused(cx, &object, on_missing, refresh_on_status.as_deref());
     Some(TokenPolicy {
         credential: Arc::new(credential),
         name,
         header,
-        on_missing: on_missing?,
+        on_missing,
         reject_status: reject_status?,
         first_token_wait: wait.flatten().unwrap_or(FIRST_TOKEN_WAIT),
         required: required.flatten().unwrap_or(true),
@@ -91,7 +95,9 @@ fn credential(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Credential> {
     let (dpop, bound) = (object.boolean(cx, "dpop"), object.boolean(cx, "certificate_bound"));
     let (client, transport) = (client?, transport?);
     check_certificate(cx, object, &client.auth, transport.client_certificate.is_some(), bound)?;
-    check_proxy(cx, object, endpoint.as_ref()?.url().scheme(), &transport.proxy)?;
+    let revocation = revocation.ok()?;
+    let sent_to = endpoint.iter().map(TokenEndpoint::url).chain(revocation.iter().filter_map(Revocation::url));
+    check_proxy(cx, object, sent_to, &transport.proxy)?;
     Some(Credential {
         client_id: client.id,
         endpoint: endpoint?,
@@ -108,7 +114,7 @@ fn credential(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Credential> {
         timeout: timeout?,
         default_ttl: default_ttl.ok()?,
         scheme: scheme.flatten(),
-        revocation: revocation.ok()?,
+        revocation,
     })
 }
 
@@ -124,6 +130,11 @@ fn default_ttl(cx: &mut Context<'_>, object: &Object<'_>) -> Result<Option<Durat
     match object.get("default_ttl") {
         None => Ok(Some(DEFAULT_TTL)),
         Some(Node { value: Value::String(text), .. }) if text == "never" => Ok(None),
+        Some(node @ Node { value: Value::String(text), .. }) if duration::parse(text.trim()).is_err() => {
+            let message = format!("{} is not a duration", quoted(node));
+            cx.error(node, code::DURATION, message, "write it like `300s` or `1h`, or write `never`");
+            Err(())
+        }
         Some(node) => policy::positive(cx, node).map(Some).ok_or(()),
     }
 }
@@ -164,13 +175,18 @@ fn check_certificate(
 }
 
 /// The proxy's `CONNECT` is for encrypted traffic; without TLS a proxy would read the secret.
-fn check_proxy(cx: &mut Context<'_>, object: &Object<'_>, scheme: &str, proxy: &ProxyUrl) -> Option<()> {
-    if scheme == "https" || *proxy == ProxyUrl::None {
+fn check_proxy<'u>(
+    cx: &mut Context<'_>,
+    object: &Object<'_>,
+    mut sent_to: impl Iterator<Item = &'u Url>,
+    proxy: &ProxyUrl,
+) -> Option<()> {
+    if *proxy == ProxyUrl::None || sent_to.all(|url| url.scheme() == "https") {
         return Some(());
     }
     if let Some(node) = object.get("proxy_url") {
-        let message = format!("{} would read the secret: the token endpoint is not encrypted", quoted(node));
-        cx.error(node, code::CONTRADICTION, message, "use an `https` token endpoint, or no proxy");
+        let message = format!("{} would read the secret: the server's address is not encrypted", quoted(node));
+        cx.error(node, code::CONTRADICTION, message, "use `https` addresses, or no proxy");
     }
     None
 }

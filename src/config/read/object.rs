@@ -141,6 +141,9 @@ fn unknown(cx: &mut Context<'_>, member: &Member, level: Level) {
     cx.report_key(member, problem.help(help));
 }
 
+/// So many keys can be listed in a help line.
+const FEW: usize = 6;
+
 fn belongs_elsewhere(key: &str, here: Level) -> String {
     let levels = [Level::Endpoint, Level::Backend, Level::Root, Level::Namespace("auth/client-credentials")];
     match levels.into_iter().find(|level| *level != here && level.key(key).is_some()) {
@@ -149,6 +152,10 @@ fn belongs_elsewhere(key: &str, here: Level) -> String {
         }
         Some(level) => format!("`{key}` belongs to {}", level.phrase()),
         None if keys::namespace(key).is_some() => format!("`{key}` belongs into `extra_config`"),
+        None if here.keys().len() <= FEW => {
+            let names: Vec<_> = here.keys().iter().map(|key| format!("`{}`", key.name)).collect();
+            format!("the keys here are {}", names.join(", "))
+        }
         None => "a name that begins with `@` or `#` is a comment".to_owned(),
     }
 }

@@ -132,7 +132,8 @@ fn every_method_with_a_secret_is_read() {
     }
     assert_eq!(auth(r#""client_auth": "none""#), ClientAuth::None);
     // One that a public client has for other uses is not sent.
-    assert_eq!(auth(r#""client_auth": "none", "client_secret": "hunter2""#), ClientAuth::None);
+    let unused = r#""client_auth": "none", "client_secret": "hunter2""#;
+    problem(&with(unused), code::CONTRADICTION, "\"hunter2\"", "`client_secret` contradicts");
 }
 
 #[test]
@@ -178,10 +179,20 @@ fn secrets_sign_symmetrically_and_keys_do_not() {
         let members = format!(r#""private_key_file": "{key}", "signing_algorithm": "{name}""#);
         problem(&with(&members), code::VALUE, &format!("\"{name}\""), "a private key signs with RS256");
     }
-    for name in ["RS256", "ES384", "EdDSA", "none", "hs256", "RS512"] {
-        let members =
-            format!(r#""client_secret": "x", "client_auth": "client_secret_jwt", "signing_algorithm": "{name}""#);
-        problem(&with(&members), code::VALUE, &format!("\"{name}\""), "a secret signs with HS256, HS384 or HS512");
+    for (name, word) in [
+        ("RS256", "a secret signs with HS256, HS384 or HS512"),
+        ("ES384", "a secret signs with HS256, HS384 or HS512"),
+        ("EdDSA", "a secret signs with HS256, HS384 or HS512"),
+        ("none", "one of HS256"),
+        ("hs256", "`HS256`"),
+        ("HS265", "`HS256`"),
+        ("RS512", "`HS512`"),
+    ] {
+        let secret = "x".repeat(64);
+        let members = format!(
+            r#""client_secret": "{secret}", "client_auth": "client_secret_jwt", "signing_algorithm": "{name}""#
+        );
+        problem(&with(&members), code::VALUE, &format!("\"{name}\""), word);
     }
 }
 
@@ -201,10 +212,10 @@ fn an_assertion_of_the_platform_takes_the_keys_place() {
     for method in ["", r#", "client_auth": "auto""#, r#", "client_auth": "private_key_jwt""#] {
         assert_eq!(auth(&format!(r#""client_assertion_file": "{path}"{method}"#)), expected, "{method}");
     }
-    for content in ["", " \n\n"] {
+    for content in ["", " \n\n", "not-a-token", "a.b", "a.b.c.d", "a.b.c d", "<xml/>"] {
         let empty = files.write("empty", content);
         let members = format!(r#""client_assertion_file": "{empty}""#);
-        problem(&with(&members), code::FILE, &format!("\"{empty}\""), "it is empty");
+        problem(&with(&members), code::FILE, &format!("\"{empty}\""), "it holds no signed assertion");
     }
     let key = files.write("key", p256());
     let both = format!(r#""client_assertion_file": "{path}", "private_key_file": "{key}""#);

@@ -239,3 +239,31 @@ fn yaml_and_json_of_the_same_credential_give_equal_models() {
     let credential = |model: &Model| model.endpoints[0].backend.token.clone().unwrap().credential;
     assert_eq!(credential(&yaml), credential(&json));
 }
+
+/// The proxy tunnels every scheme, and a revocation carries the secret and the token.
+#[test]
+fn a_revocation_in_the_clear_does_not_go_through_a_proxy() {
+    let members = r#""client_secret": "x", "token_url": "https://idp/t", "proxy_url": "http://p:1",
+        "revoke_on_shutdown": true, "revocation_url": "http://127.0.0.1:9/r""#;
+    let text = credentials(&format!(r#""client_id": "me", {members}"#));
+    problem(&text, code::CONTRADICTION, "\"http://p:1\"", "would read the secret");
+}
+
+#[test]
+fn keys_that_another_one_leaves_without_use_are_warned_of() {
+    let with = |members: &str| credentials(&format!("{CLIENT}, {members}"));
+    problem(&with(r#""on_missing": "pass", "reject_status": 502"#), code::NO_EFFECT, "502", "`reject_status`");
+    problem(&with(r#""refresh_on_status": [], "replay": "always""#), code::NO_EFFECT, "\"always\"", "`replay`");
+    problem(&with(r#""refresh_on_status": [200]"#), code::VALUE, "200", "found `200`");
+    problem(&with(r#""default_ttl": "forever""#), code::DURATION, "\"forever\"", "`never`");
+    problem(&with(r#""tls": {"ca": "x"}"#), code::UNKNOWN_KEY, "\"ca\"", "`ca_file`");
+    let short = r#""client_auth": "client_secret_jwt""#;
+    problem(&with(short), code::SHORT_SECRET, "\"hunter2\"", "32 bytes");
+}
+
+#[test]
+fn an_issuer_is_not_the_address_of_its_metadata() {
+    let issuer = "https://idp/.well-known/openid-configuration";
+    let members = format!(r#""client_id": "me", "client_secret": "x", "issuer": "{issuer}""#);
+    problem(&credentials(&members), code::TOKEN_URL, &format!("\"{issuer}\""), "remove `/.well-known/`");
+}

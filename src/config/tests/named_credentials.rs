@@ -39,7 +39,7 @@ fn a_backend_uses_a_named_credential_and_replaces_single_keys() {
             r#""use": "partner-a", "scopes": ["b", "c"]"#,
             r#""USE": "partner-a", "Scopes": null, "audience": "x""#,
             r#""use": "partner-a", "header": "X-Token", "on_missing": "reject", "scheme": """#,
-            r#""use": "partner-a", "reject_status": 502, "header": "X-Token""#,
+            r#""use": "partner-a", "on_missing": "reject", "reject_status": 502, "header": "X-Token""#,
         ],
     );
     assert!(policies.iter().all(|policy| policy.name.as_deref() == Some("partner-a")));
@@ -54,6 +54,15 @@ fn a_backend_uses_a_named_credential_and_replaces_single_keys() {
     assert_eq!(credentials[4], credentials[0], "how a backend uses a token does not make another");
     assert_eq!((policies[0].on_missing, policies[3].on_missing), (OnMissing::Pass, OnMissing::Reject));
     assert_eq!((policies[4].header.as_str(), policies[4].reject_status.as_u16()), ("x-token", 502));
+}
+
+#[test]
+fn an_issuer_replaces_a_token_url_and_a_file_the_secret() {
+    let replaced = policies(
+        &format!(r#""partner-a": {{{PARTNER}}}"#),
+        &[r#""use": "partner-a""#, r#""use": "partner-a", "issuer": "https://other""#],
+    );
+    assert!(matches!(&replaced[1].credential.endpoint, TokenEndpoint::Issuer { text, .. } if text == "https://other"));
 }
 
 #[test]

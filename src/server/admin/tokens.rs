@@ -2,12 +2,15 @@
 
 use super::json_answer;
 use crate::base::{Moment, duration};
+use crate::config::model::Credential;
+use crate::token::error::FetchError;
 use crate::token::slot::TokenSlot;
 use crate::token::table::{Entry, TokenTable};
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::{Response, StatusCode};
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use std::time::{Duration, SystemTime};
 
 /// Something to do with a credential's token.
@@ -40,7 +43,9 @@ impl Order {
     /// Passes it on to the background service, which is quick but does not answer.
     pub(super) fn carry_out(self, tokens: &TokenTable) -> Response<Vec<u8>> {
         let Some(entry) = tokens.named(&self.name) else {
-            return json_answer(StatusCode::NOT_FOUND, &json!({"error": "there is no credential of this name"}));
+            let names: Vec<&str> = tokens.slots().map(|slot| slot.name.as_str()).collect();
+            let body = json!({"error": "there is no credential of this name", "names": names});
+            return json_answer(StatusCode::NOT_FOUND, &body);
         };
         match self.action {
             Action::Refresh => entry.slot.order_refresh(),
@@ -51,33 +56,69 @@ impl Order {
 }
 
 /// All credentials, in the order of the file.
-pub(super) fn list(tokens: &TokenTable) -> Value {
+pub(super) fn list(tokens: &TokenTable) -> impl Serialize {
     let now = Moment::now();
-    json!({ "tokens": tokens.entries().map(|entry| row(entry, now)).collect::<Vec<_>>() })
+    List { tokens: tokens.entries().map(|entry| Row::of(entry, now)).collect() }
 }
 
-fn row(entry: &Entry, now: Moment) -> Value {
-    let slot = &entry.slot;
-    let standing = slot.standing();
-    let token = slot.token();
-    let scopes = token.as_ref().and_then(|token| token.scope.as_deref().map(str::to_owned));
-    let next = standing.next_at.map(|next| next.saturating_duration_since(now.instant));
-    json!({
-        "name": slot.name,
-        "issuer": entry.credential.endpoint.url().host_str(),
-        "scopes": scopes.unwrap_or_else(|| entry.credential.scopes.join(" ")),
-        "required": slot.required,
-        "state": slot.state(now.instant).label(),
-        "generation": token.as_ref().map_or(0, |token| token.generation),
-        "age": token.as_ref().map(|token| rounded(now.instant.saturating_duration_since(token.obtained_at.instant))),
-        "expires_at": token.as_ref().and_then(|token| token.life.ends(now)).map(date),
-        "fetched_at": standing.fetched_at.map(date),
-        "next_fetch_in": next.map(rounded),
-        "failures": standing.failures,
-        "last_error": standing.error,
-        "refused": standing.refused,
-        "bound_to": bound_to(slot, entry),
-    })
+#[derive(Serialize)]
+struct List {
+    tokens: Vec<Row>,
+}
+
+/// What is told of a credential.
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    issuer: String,
+    scopes: String,
+    state: &'static str,
+    generation: u64,
+    age: Option<String>,
+    expires_at: Option<String>,
+    last_attempt_at: Option<String>,
+    next_attempt_in: Option<String>,
+    failures: u32,
+    last_error: Option<&'static str>,
+    last_error_text: Option<String>,
+    refused: bool,
+    required: bool,
+    bound_to: Option<&'static str>,
+}
+
+impl Row {
+    fn of(entry: &Entry, now: Moment) -> Self {
+        let slot = &entry.slot;
+        let standing = slot.standing();
+        let token = slot.token();
+        let token = token.as_deref();
+        let granted = token.and_then(|token| token.scope.as_deref());
+        let next = standing.next_at.map(|next| next.saturating_duration_since(now.instant));
+        Self {
+            name: slot.name.clone(),
+            issuer: server(&entry.credential),
+            scopes: granted.map_or_else(|| entry.credential.scopes.join(" "), str::to_owned),
+            state: slot.state(now.instant).label(),
+            generation: token.map_or(0, |token| token.generation),
+            age: token.map(|token| rounded(now.instant.saturating_duration_since(token.obtained_at.instant))),
+            expires_at: token.and_then(|token| token.life.ends(now)).map(date),
+            last_attempt_at: standing.attempted_at.map(date),
+            next_attempt_in: next.map(rounded),
+            failures: standing.failures,
+            last_error: standing.error.as_ref().map(FetchError::word),
+            last_error_text: standing.error.as_ref().map(ToString::to_string),
+            refused: standing.refused,
+            required: slot.required,
+            bound_to: bound_to(slot, entry),
+        }
+    }
+}
+
+/// Host and port of the authorization server.
+fn server(credential: &Credential) -> String {
+    let url = credential.endpoint.url();
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 fn bound_to(slot: &TokenSlot, entry: &Entry) -> Option<&'static str> {
@@ -102,8 +143,8 @@ mod tests {
 
     #[test]
     fn an_order_names_a_credential_as_a_path_segment() {
-        let order = Order::of("/tokens/client%40idp.test%232/purge").expect("an order");
-        assert_eq!(order.name, "client@idp.test#2");
+        let order = Order::of("/tokens/client%40idp.test~2/purge").expect("an order");
+        assert_eq!(order.name, "client@idp.test~2");
         assert!(matches!(order.action, Action::Purge));
         for path in ["/tokens", "/tokens/", "/tokens/x", "/tokens/x/y", "/tokens/%ff/purge", "/other/x/purge"] {
             assert!(Order::of(path).is_none(), "{path}");

@@ -74,8 +74,6 @@ pub enum ForcedBy {
 pub enum ReplayResult {
     /// Sent once more with a newer token.
     Sent,
-    /// Sent once more with the nonce that the upstream wants (RFC 9449 §9).
-    Nonce,
     /// It could not be repeated: its method, its body, or its time.
     Unrepeatable,
     /// No newer token came in time.
@@ -87,13 +85,11 @@ pub enum ReplayResult {
 }
 
 impl ReplayResult {
-    const ALL: [Self; 6] =
-        [Self::Sent, Self::Nonce, Self::Unrepeatable, Self::NoNewToken, Self::Throttled, Self::SecondTime];
+    const ALL: [Self; 5] = [Self::Sent, Self::Unrepeatable, Self::NoNewToken, Self::Throttled, Self::SecondTime];
 
     const fn label(self) -> &'static str {
         match self {
             Self::Sent => "sent",
-            Self::Nonce => "nonce",
             Self::Unrepeatable => "unrepeatable",
             Self::NoNewToken => "no_new_token",
             Self::Throttled => "throttled",
@@ -115,6 +111,9 @@ pub enum MissingAction {
 #[derive(Debug, Clone)]
 pub struct TokenMetrics {
     fetches: IntCounterVec,
+    errors: IntCounterVec,
+    spared: IntCounterVec,
+    nonces: IntCounterVec,
     fetch_seconds: HistogramVec,
     same: IntCounterVec,
     forced: IntCounterVec,
@@ -150,6 +149,21 @@ impl TokenMetrics {
                 "Token fetches by credential and result.",
                 &["credential", "result"],
             )?,
+            errors: counter(
+                "porteur_token_fetch_errors_total",
+                "Failed token fetches by what went wrong: an OAuth error code, the kind of the status, or the result.",
+                &["credential", "error"],
+            )?,
+            spared: counter(
+                "porteur_token_fetches_spared_total",
+                "Fetches not made because another credential has just found the server down.",
+                one,
+            )?,
+            nonces: counter(
+                "porteur_token_nonce_replays_total",
+                "Requests that were sent once more with the nonce that the upstream wants in DPoP proofs.",
+                one,
+            )?,
             fetch_seconds: histogram("porteur_token_fetch_duration_seconds", "How long token fetches took.")?,
             same: counter(
                 "porteur_token_same_total",
@@ -180,12 +194,16 @@ impl TokenMetrics {
             )?,
             refused: gauge(
                 "porteur_token_client_refused",
-                "1 while the authorization server refuses this client: somebody must mend its credential.",
+                "1 while the authorization server refuses this client, or what it proves itself with cannot be read.",
                 one,
             )?,
             age: seconds("porteur_token_age_seconds", "Time since the current token was asked for.")?,
             expires_in: seconds("porteur_token_expires_in_seconds", "Time until the current token ends; +Inf: never.")?,
-            generation: gauge("porteur_token_generation", "Different tokens obtained for the credential so far.", one)?,
+            generation: gauge(
+                "porteur_token_generation",
+                "Which token since the start is in use, from 1; 0: none.",
+                one,
+            )?,
         })
     }
 
@@ -194,6 +212,8 @@ impl TokenMetrics {
     pub fn of(&self, credential: &str) -> TokenCounters {
         TokenCounters {
             fetches: self.fetches.clone(),
+            errors: self.errors.clone(),
+            spared: self.spared.with_label_values(&[credential]),
             fetch_seconds: self.fetch_seconds.with_label_values(&[credential]),
             same: self.same.with_label_values(&[credential]),
             by_upstream: self.forced.with_label_values(&[credential, "upstream"]),
@@ -207,6 +227,7 @@ impl TokenMetrics {
     pub fn for_requests(&self, credential: &str) -> RequestTokenMetrics {
         RequestTokenMetrics {
             replays: ReplayResult::ALL.map(|result| self.replays.with_label_values(&[credential, result.label()])),
+            nonces: self.nonces.with_label_values(&[credential]),
             rejected: self.missing.with_label_values(&[credential, "reject"]),
             passed: self.missing.with_label_values(&[credential, "pass"]),
             first_wait: self.first_wait.with_label_values(&[credential]),
@@ -238,6 +259,8 @@ impl TokenMetrics {
 pub struct TokenCounters {
     credential: String,
     fetches: IntCounterVec,
+    errors: IntCounterVec,
+    spared: IntCounter,
     fetch_seconds: Histogram,
     same: IntCounter,
     by_upstream: IntCounter,
@@ -245,15 +268,19 @@ pub struct TokenCounters {
 }
 
 impl TokenCounters {
-    /// Counts one fetch; `result` is `ok` or the label of the failure.
-    pub fn fetched(&self, result: &str, took: Duration) {
+    /// Counts one fetch; a failure by its label and its word.
+    pub fn fetched(&self, failure: Option<(&str, &str)>, took: Duration) {
+        let result = failure.map_or("ok", |(label, _)| label);
         self.fetches.with_label_values(&[self.credential.as_str(), result]).inc();
+        if let Some((_, word)) = failure {
+            self.errors.with_label_values(&[self.credential.as_str(), word]).inc();
+        }
         self.fetch_seconds.observe(took.as_secs_f64());
     }
 
     /// Counts a fetch that was not made, because another credential has just found the server down.
     pub fn spared(&self) {
-        self.fetches.with_label_values(&[self.credential.as_str(), "spared"]).inc();
+        self.spared.inc();
     }
 
     /// Counts a fetch that gave the token we had.
@@ -274,6 +301,7 @@ impl TokenCounters {
 #[derive(Debug)]
 pub struct RequestTokenMetrics {
     replays: [IntCounter; ReplayResult::ALL.len()],
+    nonces: IntCounter,
     rejected: IntCounter,
     passed: IntCounter,
     first_wait: Histogram,
@@ -285,6 +313,11 @@ impl RequestTokenMetrics {
         if let Some(counter) = self.replays.get(result as usize) {
             counter.inc();
         }
+    }
+
+    /// Counts a request that is sent once more with a nonce.
+    pub fn nonce(&self) {
+        self.nonces.inc();
     }
 
     /// Counts a request for which there was no token.

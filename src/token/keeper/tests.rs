@@ -5,9 +5,10 @@ use crate::base::{Moment, Secret};
 use crate::telemetry::metrics::{Metrics, TokenState};
 use crate::token::answer::{Grant, Lifetime, TokenType};
 use crate::token::error::FetchError;
-use crate::token::exchange::Fetched;
+use crate::token::exchange::{Fetch, Fetched};
 use crate::token::rejection::Hope;
 use crate::token::slot::TokenSlot;
+use crate::token::table::Entry;
 use crate::token::testing::{credential, slot};
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -74,6 +75,7 @@ impl Fetch for FakeServer {
                 },
                 requested_at: now,
                 certificate: None,
+                method: "none",
             }),
             Reply::Fails(error) => Err(error),
             Reply::Panics => panic!("the client has a bug"),
@@ -107,9 +109,10 @@ impl World {
         });
         let slot = Arc::new(slot());
         let entry = Entry { credential: Arc::new(credential()), slot: slot.clone() };
-        let server = Arc::new(Server::default());
+        let limits =
+            Limits { everyone: Arc::new(Semaphore::new(1)), server: Arc::new(Server::default()), in_crowd: false };
         let counters = Metrics::new().expect("no name twice").tokens.of("x");
-        tokio::spawn(Task::new(&entry, FakeServer(script.clone()), clock.clone(), server, counters).run());
+        tokio::spawn(Task::new(&entry, FakeServer(script.clone()), clock.clone(), limits, counters).run());
         Self { script, slot, clock }
     }
 
@@ -122,7 +125,7 @@ impl World {
     async fn fetched(&self, count: usize) -> f64 {
         for _ in 0..100_000 {
             let at = self.script.fetches.lock().expect("no panic").get(count - 1).copied();
-            if let Some(at) = at.filter(|at| self.slot.standing().fetched_at.is_some() && *at <= virtual_now()) {
+            if let Some(at) = at.filter(|at| self.slot.standing().attempted_at.is_some() && *at <= virtual_now()) {
                 // What follows the fetch itself happens without time passing, but not at once.
                 self.pass(0.001).await;
                 return at.duration_since(self.clock.start).as_secs_f64();
@@ -168,7 +171,7 @@ async fn a_valid_token_outlives_every_failure_and_an_expired_one_is_not_used() {
     let world = World::start(&[Reply::Token("one", 100), Reply::Fails(FetchError::Timeout)]);
     world.fetched(2).await;
     assert_eq!(world.slot.state(virtual_now()), TokenState::Stale);
-    assert_eq!(world.slot.standing().error, Some("timeout"));
+    assert_eq!(world.slot.standing().error, Some(FetchError::Timeout));
     world.pass(85.0 - virtual_now().duration_since(world.clock.start).as_secs_f64()).await;
     assert!(world.slot.is_usable(virtual_now()));
     world.pass(10.0).await;

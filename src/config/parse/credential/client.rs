@@ -5,7 +5,7 @@ use super::file::{self, Privacy};
 use super::params::{Params, warn_blanks};
 use super::policy::word;
 use crate::base::Secret;
-use crate::base::jws::{Algorithm, SigningKey};
+use crate::base::jws::{Algorithm, KeyError, SigningKey};
 use crate::config::code;
 use crate::config::document::{Node, Value};
 use crate::config::keys::CLIENT_AUTH;
@@ -35,7 +35,7 @@ impl Method {
     /// Keys that only some methods have a use for; in another they would be a secret or a key for nothing.
     const fn uses(self, key: Extra) -> bool {
         match key {
-            Extra::Secret => matches!(self, Self::Secret(_) | Self::SecretJwt | Self::InParams | Self::None),
+            Extra::Secret => matches!(self, Self::Secret(_) | Self::SecretJwt | Self::InParams),
             Extra::Encoding => matches!(self, Self::Secret(SecretMethod::Auto | SecretMethod::Basic)),
             Extra::PrivateKey => matches!(self, Self::PrivateKeyJwt),
             Extra::Signed => matches!(self, Self::PrivateKeyJwt | Self::SecretJwt),
@@ -231,7 +231,22 @@ fn secret_assertion(cx: &mut Context<'_>, object: &Object<'_>) -> Option<ClientA
     let audience = object.string(cx, "assertion_audience").filter(|text| !text.is_empty()).map(str::to_owned);
     let secrets = secrets(cx, object)?;
     let algorithm = algorithm.ok()?.unwrap_or(Algorithm::Hs256);
+    warn_short(cx, object, &secrets, algorithm);
     Some(ClientAuth::Assertion(Assertion::Secret { secrets, algorithm, audience }))
+}
+
+/// RFC 7518 §3.2: a key is at least as long as the hash. A secret in a file may be replaced and is not judged.
+fn warn_short(cx: &mut Context<'_>, object: &Object<'_>, secrets: &[SecretSource], algorithm: Algorithm) {
+    let least = match algorithm {
+        Algorithm::Hs512 => 64,
+        Algorithm::Hs384 => 48,
+        _ => 32,
+    };
+    let is_short = |source: &SecretSource| matches!(source, SecretSource::Text(text) if text.expose().len() < least);
+    if let Some(node) = object.get("client_secret").filter(|_| secrets.iter().any(is_short)) {
+        let message = format!("the `client_secret` is shorter than the {least} bytes that {} wants", algorithm.name());
+        cx.warning(node, code::SHORT_SECRET, message, "have the server make a longer one");
+    }
 }
 
 fn key_assertion(cx: &mut Context<'_>, object: &Object<'_>) -> Option<ClientAuth> {
@@ -250,7 +265,10 @@ fn key_assertion(cx: &mut Context<'_>, object: &Object<'_>) -> Option<ClientAuth
     let file = file::named(cx, object, "private_key_file", Privacy::Secret)?;
     let algorithm = algorithm.ok()?;
     if let Err(why) = SigningKey::from_pem(&file.content, algorithm) {
-        let help = "an unencrypted private key in PEM that fits `signing_algorithm`";
+        let help = match why {
+            KeyError::OtherKind { .. } => "set `signing_algorithm` to one that this key signs, or name another key",
+            _ => "it holds an unencrypted private key in PEM",
+        };
         file::refuse(cx, &file, "private_key_file", why, help);
         return None;
     }
@@ -259,9 +277,11 @@ fn key_assertion(cx: &mut Context<'_>, object: &Object<'_>) -> Option<ClientAuth
 
 fn assertion_file(cx: &mut Context<'_>, object: &Object<'_>) -> Option<ClientAuth> {
     let file = file::named(cx, object, "client_assertion_file", Privacy::Secret)?;
-    if file.content.trim_ascii().is_empty() {
-        let help = "the platform writes a signed assertion (a JWT) into it";
-        file::refuse(cx, &file, "client_assertion_file", "it is empty", help);
+    let is_part = |part: &[u8]| !part.is_empty() && part.iter().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b));
+    let parts: Vec<_> = file.content.trim_ascii().split(|byte| *byte == b'.').collect();
+    if parts.len() != 3 || !parts.into_iter().all(is_part) {
+        let help = "the platform writes a signed assertion (a JWT) into it, and nothing else";
+        file::refuse(cx, &file, "client_assertion_file", "it holds no signed assertion", help);
         return None;
     }
     Some(ClientAuth::Assertion(Assertion::File(file.path)))
@@ -276,8 +296,14 @@ fn algorithm(
 ) -> Result<Option<Algorithm>, ()> {
     let Some(node) = object.get("signing_algorithm") else { return Ok(None) };
     let text = cx.string(node).ok_or(())?;
-    let found = Algorithm::named(text).filter(|algorithm| fits(*algorithm));
+    let found = Algorithm::named(text);
     if found.is_none() {
+        let names = Algorithm::ALL.map(Algorithm::name);
+        let help = suggest::did_you_mean_or(text, &names);
+        cx.error(node, code::VALUE, format!("unknown signing_algorithm {}", quoted(node)), help);
+        return Err(());
+    }
+    if found.is_some_and(|algorithm| !fits(algorithm)) {
         cx.error(node, code::VALUE, format!("{} does not sign for this client", quoted(node)), help);
         return Err(());
     }

@@ -17,6 +17,8 @@ pub(super) enum Privacy {
     Secret,
 }
 
+const RELATIVE: &str = "the path is relative to the folder of the configuration file unless it begins with `/`";
+
 /// A file with its content.
 pub(super) struct Named<'d> {
     pub path: PathBuf,
@@ -42,7 +44,10 @@ pub(super) fn named<'d>(cx: &mut Context<'_>, object: &Object<'d>, key: &str, pr
         }
         Err(why) => {
             let message = format!("the `{key}` {} cannot be read: {why}", quoted(node));
-            let help = "the path is relative to the folder of the configuration file unless it begins with `/`";
+            let help = match privacy {
+                Privacy::Public => RELATIVE.to_owned(),
+                Privacy::Secret => format!("{RELATIVE}; it is a path, and what the file holds does not stand here"),
+            };
             cx.error(node, code::FILE, message, help);
             None
         }
@@ -60,7 +65,12 @@ pub(super) fn warn_readable(cx: &mut Context<'_>, node: &Node, path: &Path, key:
     let mode = std::fs::metadata(path).map(|metadata| metadata.permissions().mode());
     if mode.is_ok_and(|mode| mode & OTHERS_READ != 0) {
         let message = format!("the file of `{key}` can be read by every user of this machine");
-        cx.warning(node, code::READABLE_SECRET, message, "take the right away: `chmod o-r`");
+        cx.warning(
+            node,
+            code::READABLE_SECRET,
+            message,
+            "take the permission away: `chmod o-r`, or `defaultMode: 0440` of a volume in Kubernetes",
+        );
     }
 }
 

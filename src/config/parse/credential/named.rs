@@ -3,7 +3,8 @@
 use super::read;
 use crate::config::code;
 use crate::config::document::{Member, Node, Value};
-use crate::config::read::{Context, quoted};
+use crate::config::keys::Level;
+use crate::config::read::{Context, Object, quoted};
 use crate::config::suggest;
 
 /// The named credentials of a service.
@@ -48,18 +49,12 @@ impl<'d> Named<'d> {
                 help => help,
             };
             cx.error(&reference.value, code::CREDENTIAL, message, help);
+            // What stands beside it is looked at all the same.
+            Object::open(cx, node, Level::Namespace("auth/client-credentials"));
             return None;
         };
         cx.credentials.insert(name.to_owned());
-        if let Value::Object(members) = &found.value.value
-            && let Some(nested) = members.iter().find(|member| is_use(member))
-        {
-            cx.error(
-                &nested.value,
-                code::CREDENTIAL,
-                "a named credential cannot use another one",
-                "write its keys here",
-            );
+        if refuses_nested(cx, &found.value) {
             return None;
         }
         Some((merged(&found.value, node, own), Some(name.to_owned())))
@@ -69,7 +64,9 @@ impl<'d> Named<'d> {
     pub(in crate::config::parse) fn check_unused(&self, cx: &mut Context<'_>) {
         for member in &self.0 {
             if !cx.credentials.contains(&member.key) {
-                read(cx, &member.value, Some(member.key.clone()));
+                if !refuses_nested(cx, &member.value) {
+                    read(cx, &member.value, Some(member.key.clone()));
+                }
                 let message = format!("no backend uses the credential {}", member.name());
                 let problem = crate::config::diagnostic::Diagnostic::warning(code::UNUSED_CREDENTIAL, None, message);
                 let help =
@@ -90,9 +87,25 @@ fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(fits)
 }
 
+/// Keys that stand for the same thing: one of a backend replaces the other of the named credential.
+const ALTERNATIVES: [[&str; 2]; 2] = [["token_url", "issuer"], ["client_secret", "client_secret_file"]];
+
+fn replaces(own: &str, named: &str) -> bool {
+    let is_one = |pair: &[&str; 2], key: &str| pair.iter().any(|name| name.eq_ignore_ascii_case(key));
+    own.eq_ignore_ascii_case(named) || ALTERNATIVES.iter().any(|pair| is_one(pair, own) && is_one(pair, named))
+}
+
+/// Reports a `use` inside a named credential.
+fn refuses_nested(cx: &mut Context<'_>, node: &Node) -> bool {
+    let Value::Object(members) = &node.value else { return false };
+    let Some(nested) = members.iter().find(|member| is_use(member)) else { return false };
+    cx.error(&nested.value, code::CREDENTIAL, "a named credential cannot use another one", "write its keys here");
+    true
+}
+
 fn merged(named: &Node, node: &Node, own: &[Member]) -> Node {
     let Value::Object(base) = &named.value else { return node.clone() };
-    let overridden = |member: &Member| own.iter().any(|other| other.key.eq_ignore_ascii_case(&member.key));
+    let overridden = |member: &Member| own.iter().any(|other| replaces(&other.key, &member.key));
     let mut members: Vec<Member> = base.iter().filter(|member| !overridden(member)).cloned().collect();
     members.extend(own.iter().filter(|member| !is_use(member)).cloned());
     Node { value: Value::Object(members), ..node.clone() }

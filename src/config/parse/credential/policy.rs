@@ -92,6 +92,25 @@ pub(super) fn failure_status(cx: &mut Context<'_>, node: &Node, help: &str) -> O
     found
 }
 
+/// Keys that another one leaves without a use.
+pub(super) fn warn_unused(
+    cx: &mut Context<'_>,
+    object: &Object<'_>,
+    on_missing: OnMissing,
+    refresh_on_status: Option<&[StatusCode]>,
+) {
+    let passes = on_missing == OnMissing::Pass;
+    let never = refresh_on_status.is_some_and(<[_]>::is_empty);
+    for (key, unused, why) in [
+        ("reject_status", passes, "requests without a token pass"),
+        ("replay", never, "no status means that the token is rejected"),
+    ] {
+        if let Some(node) = object.get(key).filter(|_| unused) {
+            cx.warning(node, code::NO_EFFECT, format!("`{key}` has no effect: {why}"), format!("remove `{key}`"));
+        }
+    }
+}
+
 /// An empty list: never.
 pub(super) fn refresh_on_status(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Vec<StatusCode>> {
     use crate::config::document::Value;
