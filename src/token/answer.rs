@@ -196,6 +196,7 @@ fn lifetime(expires_in: Option<&Value>) -> Lifetime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn ok(body: &str) -> Result<Grant, FetchError> {
         read(200, None, body.as_bytes(), TokenType::Bearer)
@@ -294,5 +295,29 @@ mod tests {
     fn an_error_code_cannot_write_lines_into_a_log() {
         let error = read(400, None, br#"{"error":"x\nERROR forged"}"#, TokenType::Bearer).expect_err("refused");
         assert_eq!(error.to_string(), "status 400");
+    }
+
+    proptest! {
+        /// The same as the fuzz target `token_answer`, on the toolchain that everybody has.
+        #[test]
+        fn any_answer_is_a_grant_that_fits_a_header_or_a_reason_that_fits_a_log(
+            status in 100_u16..600,
+            body in prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..200),
+                r#"\{"(access_token|error)":"[ -~é]{0,40}"(,"(token_type|expires_in|scope|refresh_in|error)":("[a-zA-Z0-9 ]{0,9}"|-?[0-9]{1,25}|null|\[\])){0,4}\}"#
+                    .prop_map(String::into_bytes),
+            ],
+        ) {
+            match read(status, None, &body, TokenType::Bearer) {
+                Ok(grant) => {
+                    prop_assert!(http::HeaderValue::from_str(grant.access_token.expose()).is_ok());
+                    prop_assert!(grant.scope.is_none_or(|scope| scope.is_ascii()));
+                }
+                Err(reason) => {
+                    let text = reason.to_string();
+                    prop_assert!(text.is_ascii() && !text.contains(['\r', '\n']) && text.len() < 200, "{}", text);
+                }
+            }
+        }
     }
 }
