@@ -96,7 +96,7 @@ fn from_environment(variable: &str, show: Show, environment: &dyn Environment) -
         (Some(value), _) => Ok(value),
         (None, Some(default)) => Ok(default.to_owned()),
         // Where a secret belongs, what is no usual name may be the secret.
-        (None, None) if show == Show::Never && !show::is_usual_variable(name) => {
+        (None, None) if show.is_strict() && !show::is_usual_variable(name) => {
             Err(problem("the environment variable is not set", "set it, or give a default: `${env:NAME:-…}`"))
         }
         (None, None) => Err((
@@ -112,7 +112,7 @@ fn from_file(path: &str, show: Show, folder: &Path) -> Result<String, Problem> {
     }
     let help = "the path is relative to the folder of the configuration file unless it begins with `/`";
     // Where a secret belongs, what is no usual path may be the secret.
-    let named = if show == Show::Never && !show::is_path_like(path) {
+    let named = if show.is_strict() && !show::is_path_like(path) {
         "the file".to_owned()
     } else {
         format!("the file `{path}`")

@@ -27,10 +27,18 @@ pub(super) enum Show {
     Whole,
 }
 
+impl Show {
+    /// Whether a secret is what belongs here, or what people may write here: then a reference must look like one, lest it is
+    /// the secret.
+    pub(super) fn is_strict(self) -> bool {
+        matches!(self, Self::Never | Self::Path)
+    }
+}
+
 /// What may be shown of a known key's value.
 pub(super) fn of_key(key: &Key) -> Show {
     match (key.name, key.kind) {
-        ("refresh_on_status", _) => Show::Whole,
+        ("refresh_on_status", _) => Show::Word,
         ("client_id" | "client_secret", _) | (_, Kind::List | Kind::Object) => Show::Never,
         (
             "host" | "url_pattern" | "endpoint" | "health_path" | "token_url" | "issuer" | "proxy_url" | "audience"
@@ -114,10 +122,10 @@ fn is_reference(text: &str, show: Show) -> bool {
         return false;
     };
     match inner.split_once(':') {
-        Some(("env", name)) => is_variable(name) && (show != Show::Never || is_usual_variable(name)),
+        Some(("env", name)) => is_variable(name) && (!show.is_strict() || is_usual_variable(name)),
         Some(("file", path)) => {
             let is_plain = path.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'));
-            is_plain && (show != Show::Never || is_path_like(path))
+            is_plain && (!show.is_strict() || is_path_like(path))
         }
         _ => false,
     }

@@ -194,8 +194,8 @@ pub enum Carried {
     Nothing,
 }
 
-/// Puts a token into an upstream request to the backend's host at `host`: `chosen`, if the connection was made for it, else the
-/// current one. Lookup and insertion allocate nothing of ours, unless the token needs a proof (17 µs in all, which is the
+/// Puts a token into an upstream request to the backend's host at `host`: the current one or, where the connection was
+/// made for it, the one that was `chosen` then. Lookup and insertion allocate nothing of ours, unless the token needs a proof (17 µs in all, which is the
 /// signature; `benches/request.rs`).
 ///
 /// # Errors
@@ -208,8 +208,9 @@ pub fn carry(
     request: &mut RequestHeader,
 ) -> Result<Carried, Failure> {
     let current = token.slot.current();
-    let current = chosen.or(current.as_ref()).filter(|current| current.life.is_usable(now));
-    match (current, token.on_missing) {
+    // A bound token that came after the connection was made would meet the wrong certificate, or none.
+    let current = if token.certificate_bound { chosen } else { current.as_ref() };
+    match (current.filter(|current| current.life.is_usable(now)), token.on_missing) {
         (Some(current), _) => {
             if let Some(dpop) = &token.dpop {
                 let proof = prove(dpop, host, current.hash.as_deref(), request).ok_or(Failure::Internal)?;

@@ -53,6 +53,8 @@ impl HttpClient {
     /// # Errors
     /// [`FetchError::Material`] if a certificate cannot be used, or the proxy's address.
     pub fn new(transport: &Transport, files: &TlsFiles, timeout: Duration) -> Result<Self, FetchError> {
+        let proxy = proxy(&transport.proxy)?;
+        let through_proxy = proxy.is_some();
         let certificate = files.client.as_ref().map(client_certificate).transpose()?.map(Arc::new);
         let shown = certificate.as_deref().zip(files.client.as_ref());
         let shown = shown.map(|(certificate, (_, key))| for_ureq(certificate, key)).transpose()?;
@@ -64,7 +66,7 @@ impl HttpClient {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .proxy(proxy(&transport.proxy)?)
+            .proxy(proxy)
             .tls_config(tls.build())
             .timeout_global(Some(timeout))
             .user_agent(text::USER_AGENT)
@@ -75,7 +77,7 @@ impl HttpClient {
             .input_buffer_size(16 * 1024)
             .output_buffer_size(16 * 1024)
             .build();
-        Ok(Self { agent: config.new_agent(), through_proxy: transport.proxy != ProxyUrl::None, certificate })
+        Ok(Self { agent: config.new_agent(), through_proxy, certificate })
     }
 
     /// Posts a body. Blocks for at most the credential's timeout.
@@ -117,7 +119,7 @@ impl HttpClient {
     /// Behind a proxy nobody but it can tell which of the two hosts is meant.
     fn reason(&self, error: &ureq::Error) -> FetchError {
         match reason(error) {
-            FetchError::Transport(why) if self.through_proxy => {
+            FetchError::Transport(why) if self.through_proxy && !why.contains("proxy") => {
                 FetchError::Transport(format!("{why} (through the proxy)"))
             }
             reason => reason,

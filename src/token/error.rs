@@ -24,18 +24,18 @@ pub enum FetchError {
     #[error("redirected with status {0}")]
     Redirect(u16),
     /// A status that is not 2xx.
-    #[error("status {status}{}", code_suffix(.code.as_deref()))]
+    #[error("status {status}{}", code_suffix(*.code))]
     Status {
         /// The status.
         status: u16,
-        /// The `error` member, if the body had a well-formed one.
-        code: Option<String>,
+        /// The `error` member, if the body had one.
+        code: Option<&'static str>,
         /// `Retry-After`.
         retry_after: Option<Duration>,
     },
     /// A 2xx answer with an `error` member.
     #[error("error `{0}` in a successful answer")]
-    ErrorMember(String),
+    ErrorMember(&'static str),
     /// More than [`LARGEST_ANSWER`](super::answer::LARGEST_ANSWER).
     #[error("answer larger than 64 KiB")]
     TooLarge,
@@ -72,7 +72,7 @@ fn code_suffix(code: Option<&str>) -> String {
     code.map(|code| format!(", error `{code}`")).unwrap_or_default()
 }
 
-/// OAuth error codes (RFC 6749 §5.2, RFC 8707 §2) that say: not this client, or not for this request.
+/// OAuth error codes that say: not this client, or not for this request (RFC 6749 §5.2, RFC 8707 §2).
 const REFUSALS: [&str; 8] = [
     "invalid_client",
     "unauthorized_client",
@@ -83,6 +83,23 @@ const REFUSALS: [&str; 8] = [
     "unsupported_grant_type",
     "access_denied",
 ];
+/// Others that a server may send us (RFC 6749 §4.1.2.1, RFC 7009 §2.2.1, RFC 8628 §3.5, RFC 9449 §5 and §8).
+const OTHERS: [&str; 6] = [
+    "server_error",
+    "temporarily_unavailable",
+    "slow_down",
+    "unsupported_token_type",
+    "invalid_dpop_proof",
+    "use_dpop_nonce",
+];
+/// What stands for all other codes: a server's own words go into no log and no metric.
+const UNREGISTERED: &str = "unregistered";
+
+/// An OAuth error code, if it is one that somebody has registered.
+#[must_use]
+pub fn registered(code: &str) -> &'static str {
+    REFUSALS.iter().chain(&OTHERS).find(|known| **known == code).copied().unwrap_or(UNREGISTERED)
+}
 
 impl FetchError {
     /// The value of the metric's `result` label.
@@ -108,9 +125,9 @@ impl FetchError {
 
     /// The OAuth error code, if the server named one.
     #[must_use]
-    pub fn code(&self) -> Option<&str> {
+    pub const fn code(&self) -> Option<&'static str> {
         match self {
-            Self::Status { code, .. } => code.as_deref(),
+            Self::Status { code, .. } => *code,
             Self::ErrorMember(code) => Some(code),
             _ => None,
         }
@@ -142,12 +159,10 @@ impl FetchError {
     }
 
     /// What went wrong, in a word for a metric: the OAuth error code if it is a registered one, else the kind of the status
-    /// or the [`label`](Self::label). So no server can invent words.
+    /// or the [`label`](Self::label).
     #[must_use]
     pub fn word(&self) -> &'static str {
-        const OTHERS: [&str; 4] = ["slow_down", "server_error", "temporarily_unavailable", "use_dpop_nonce"];
-        let registered = self.code().and_then(|code| REFUSALS.iter().chain(&OTHERS).find(|known| **known == code));
-        match (registered, self) {
+        match (self.code().filter(|code| *code != UNREGISTERED), self) {
             (Some(code), _) => code,
             (None, Self::Discovery(inner)) => inner.word(),
             (None, Self::Status { status: 401, .. }) => "http_401",
@@ -160,11 +175,12 @@ impl FetchError {
         }
     }
 
-    /// What it says of the server, rather than of one client or one answer; `None` when the server was not even asked.
+    /// What it says of the server, rather than of one client or one answer; `None` when it was not asked, or only asks to be
+    /// left alone.
     #[must_use]
     pub fn health(&self) -> Option<Health> {
         match self {
-            Self::Material(_) | Self::Panicked => None,
+            Self::Material(_) | Self::Panicked | Self::Status { status: 429, .. } => None,
             Self::Timeout | Self::Transport(_) | Self::Status { status: 500..=599, .. } => Some(Health::Down),
             Self::Discovery(inner) => inner.health(),
             _ => Some(Health::Up),

@@ -13,14 +13,18 @@ use crate::token::exchange::Exchange;
 use crate::token::server::Server;
 use crate::token::table::{Entry, TokenTable};
 use log::{error, info, warn};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use task::{Limits, Task};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use url::Origin;
 
-/// Token requests under way at once, to all servers together.
+/// Token requests under way at once, to all servers together and to each. It matters at start-up, and when a server answers
+/// so slowly that its refreshes pile up.
 const MOST_FETCHES: usize = 32;
+const MOST_FETCHES_PER_SERVER: usize = 4;
 /// Credentials of one server beyond which the first fetches are spread.
 const CROWD: usize = 8;
 
@@ -96,23 +100,29 @@ impl Keeper {
 
 /// For each credential the server that it shares with others, and whether those are many.
 fn servers(table: &TokenTable) -> Vec<(Arc<Server>, bool)> {
-    let mut groups: Vec<(&Credential, Arc<Server>)> = Vec::new();
+    let mut origins: HashMap<Origin, (Arc<Semaphore>, usize)> = HashMap::new();
     for entry in table.entries() {
-        if !groups.iter().any(|(credential, _)| share_a_way(credential, &entry.credential)) {
-            groups.push((&entry.credential, Arc::default()));
-        }
+        let places = || (Arc::new(Semaphore::new(MOST_FETCHES_PER_SERVER)), 0);
+        origins.entry(origin(&entry.credential)).or_insert_with(places).1 += 1;
     }
-    let group = |entry: &Entry| {
-        let (credential, server) = groups.iter().find(|(credential, _)| share_a_way(credential, &entry.credential))?;
-        let count = table.entries().filter(|other| share_a_way(credential, &other.credential)).count();
-        Some((server.clone(), count > CROWD))
-    };
-    table.entries().filter_map(group).collect()
+    let mut ways: Vec<(&Credential, Arc<Server>)> = Vec::new();
+    let mut servers = Vec::new();
+    for Entry { credential, .. } in table.entries() {
+        let Some((places, count)) = origins.get(&origin(credential)) else { continue };
+        let known = ways.iter().find(|(other, _)| share_a_way(other, credential)).map(|(_, server)| server.clone());
+        let server = known.unwrap_or_else(|| Arc::new(Server::new(places.clone())));
+        ways.push((credential, server.clone()));
+        servers.push((server, *count > CROWD));
+    }
+    servers
+}
+
+fn origin(credential: &Credential) -> Origin {
+    credential.endpoint.url().origin()
 }
 
 /// Whether two credentials meet the same server in the same way: what one learns of it then holds for the other.
 fn share_a_way(one: &Credential, other: &Credential) -> bool {
-    let origin = |credential: &Credential| credential.endpoint.url().origin();
     origin(one) == origin(other) && one.transport == other.transport && one.timeout == other.timeout
 }
 

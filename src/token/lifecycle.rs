@@ -8,7 +8,7 @@ use crate::base::Moment;
 use crate::base::backoff::Backoff;
 use crate::base::clock::Jump;
 use crate::token::answer::{Grant, Lifetime};
-use crate::token::error::FetchError;
+use crate::token::error::{FetchError, Health};
 use crate::token::jwt;
 use crate::token::schedule::{self, Granted, Life, Which};
 use std::time::{Duration, Instant};
@@ -36,8 +36,8 @@ pub struct Lifecycle {
     has_end: bool,
     spacing: Duration,
     trouble: Option<Trouble>,
-    /// Whether the try before the current token's end has been planned already.
-    hopeless: bool,
+    /// When the one try before the current token's end is planned, or was.
+    last_try: Option<Instant>,
     /// When to fetch; `None`: not by itself.
     due: Option<Instant>,
     /// When the last fetch ended.
@@ -57,6 +57,8 @@ pub struct Trouble {
     pub label: &'static str,
     /// Whether the server refused us: then another secret is worth another try at once.
     pub refused: bool,
+    /// Whether the server seemed to be down: then it is worth another try as soon as it is back.
+    pub outage: bool,
 }
 
 /// What came of a fetch that failed.
@@ -81,7 +83,7 @@ impl Lifecycle {
             has_end: false,
             spacing: Duration::ZERO,
             trouble: None,
-            hopeless: false,
+            last_try: None,
             due: Some(now.instant),
             fetched_at: None,
             seen: now,
@@ -125,7 +127,7 @@ impl Lifecycle {
         self.fetched_at = Some(now.instant);
         // Not now: should the machine have slept between request and answer, the next look will notice.
         self.seen = requested_at;
-        self.hopeless = false;
+        self.last_try = None;
         self.due = life.refresh_at;
         life
     }
@@ -138,6 +140,7 @@ impl Lifecycle {
             of_a_kind: before.map_or(0, |trouble| trouble.of_a_kind).saturating_add(1),
             label: error.label(),
             refused: error.is_refusal(),
+            outage: error.health() == Some(Health::Down),
         };
         let backoff = if trouble.refused { REFUSED } else { RETRY };
         let wait = backoff.wait(trouble.of_a_kind, draw).max(error.retry_after().unwrap_or_default());
@@ -151,10 +154,13 @@ impl Lifecycle {
     /// Shortens a wait, once in a token's life, so that one more try comes before it becomes unusable: early enough for its
     /// whole timeout, or when half of what is left has passed.
     fn before_the_end(&mut self, wait: Duration, now: Instant) -> Duration {
-        let end = self.life.filter(|_| !self.hopeless).and_then(|life| life.unusable_at);
+        let was_made = self.last_try.is_some_and(|at| at <= now);
+        let end = self.life.filter(|_| !was_made).and_then(|life| life.unusable_at);
         let Some(left) = end.and_then(|end| end.checked_duration_since(now)) else { return wait };
         let latest = left.saturating_sub(self.a_try).max(left / 2).max(RETRY.least);
-        self.hopeless = latest < wait;
+        if latest < wait {
+            self.last_try = now.checked_add(latest);
+        }
         wait.min(latest)
     }
 

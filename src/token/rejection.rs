@@ -54,12 +54,14 @@ impl Rejections {
             return Hope::Newer;
         }
         // The way of an upstream that rejects everything: two loads.
-        if self.ordered().is_none() && !self.throttle.would_pass(now) {
+        if self.ordered() != Some(generation) && !self.throttle.would_pass(now) {
             return Hope::Throttled;
         }
         // Subscribed before the order is looked at again: an end of the fetch in between is seen.
         let settled = self.settled.subscribe();
-        match self.ordered.compare_exchange(0, generation, Ordering::AcqRel, Ordering::Acquire) {
+        // An order for an older token, about to be settled, gives way.
+        let newer = |ordered: u64| (ordered < generation).then_some(generation);
+        match self.ordered.fetch_update(Ordering::AcqRel, Ordering::Acquire, newer) {
             Err(_) => Hope::Ordered { settled, by_us: false },
             Ok(_) if self.throttle.pass(now) => Hope::Ordered { settled, by_us: true },
             Ok(_) => {

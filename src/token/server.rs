@@ -2,17 +2,14 @@
 //! know together when it is down.
 //!
 //! Once a server has failed several in a row, those that it failed find out one at a time whether it still does, and the
-//! others wait for the outcome. A credential whose last fetch worked asks as ever: its neighbours' troubles may be their
-//! own. As soon as the server answers one of them, all that wait out a backoff try again.
+//! others wait for the outcome. A credential whose last fetch did not fail asks as ever: its neighbours' troubles may be
+//! their own. As soon as the server answers one of them, all that wait out a backoff try again.
 
 use crate::token::error::{FetchError, Health};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
-/// Token requests under way at once to one server. It matters at start-up, and when a server answers so slowly that its
-/// refreshes pile up.
-const MOST_FETCHES: usize = 4;
 /// Failures in a row, of whichever credentials, after which the server counts as down.
 const DOWN_AFTER: u32 = 5;
 /// How long the outcome of one credential's attempt stands for the others'.
@@ -21,7 +18,8 @@ const SHARED_FOR: Duration = Duration::from_secs(5);
 /// What is shared.
 #[derive(Debug)]
 pub struct Server {
-    places: Semaphore,
+    /// Places for requests, which all have that reach the server, in whichever way.
+    places: Arc<Semaphore>,
     /// Held by whoever finds out whether a server is still down.
     probe: Semaphore,
     record: Mutex<Record>,
@@ -44,18 +42,13 @@ pub struct Admission<'a> {
     _probe: Option<SemaphorePermit<'a>>,
 }
 
-impl Default for Server {
-    fn default() -> Self {
-        Self {
-            places: Semaphore::new(MOST_FETCHES),
-            probe: Semaphore::new(1),
-            record: Mutex::default(),
-            recovered: watch::Sender::new(0),
-        }
-    }
-}
-
 impl Server {
+    /// A server of which nothing is known yet.
+    #[must_use]
+    pub fn new(places: Arc<Semaphore>) -> Self {
+        Self { places, probe: Semaphore::new(1), record: Mutex::default(), recovered: watch::Sender::new(0) }
+    }
+
     /// Waits for a place. `troubled`: the last fetch of this credential failed.
     ///
     /// # Errors
@@ -63,6 +56,8 @@ impl Server {
     pub async fn admit(&self, troubled: bool, now: impl Fn() -> Instant) -> Result<Admission<'_>, Instant> {
         // Before a place is taken: whoever waits for the outcome of another's attempt must not keep out those that are well.
         let probe = if troubled && self.is_down() { self.probe.acquire().await.ok() } else { None };
+        // It came up while we waited: nobody need go alone any more.
+        let probe = probe.filter(|_| self.is_down());
         if let (true, Some(until)) = (troubled, self.known_to_be_down_until(now())) {
             return Err(until);
         }
@@ -116,13 +111,17 @@ mod tests {
 
     const REFUSAL: FetchError = FetchError::Status { status: 401, code: None, retry_after: None };
 
+    fn server() -> Server {
+        Server::new(Arc::new(Semaphore::new(4)))
+    }
+
     async fn fail(server: &Server, error: &FetchError, now: Instant) {
         server.admit(false, || now).await.expect("a place").tell(Some(error), now);
     }
 
     #[tokio::test]
     async fn a_server_that_is_down_is_asked_by_one_of_those_it_failed() {
-        let server = Server::default();
+        let server = server();
         let start = Instant::now();
         let at = |seconds| move || start + Duration::from_secs(seconds);
         for _ in 0..DOWN_AFTER {
@@ -142,8 +141,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn those_that_waited_for_the_outcome_go_together_when_the_server_is_back() {
+        let server = server();
+        let start = Instant::now();
+        let later = || start + SHARED_FOR;
+        for _ in 0..DOWN_AFTER {
+            fail(&server, &FetchError::Timeout, start).await;
+        }
+        let probe = server.admit(true, later).await.expect("old news");
+        let (mut one, mut other) = (Box::pin(server.admit(true, later)), Box::pin(server.admit(true, later)));
+        for waiting in [&mut one, &mut other] {
+            assert!(tokio::time::timeout(Duration::from_millis(1), waiting).await.is_err());
+        }
+        probe.tell(None, later());
+        let one = one.await.expect("a place");
+        let other = tokio::time::timeout(Duration::from_secs(5), other).await;
+        assert!(other.is_ok_and(|other| other.is_ok()), "while the first is still at it");
+        drop(one);
+    }
+
+    #[tokio::test]
     async fn a_refusal_says_that_the_server_is_up() {
-        let server = Server::default();
+        let server = server();
         let now = Instant::now();
         for error in std::iter::repeat_n(&FetchError::Timeout, 4).chain([&REFUSAL, &FetchError::Timeout]) {
             fail(&server, error, now).await;
@@ -153,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn metadata_that_cannot_be_had_is_an_outage_and_a_missing_file_is_nothing() {
-        let server = Server::default();
+        let server = server();
         let now = Instant::now();
         let down = FetchError::Status { status: 503, code: None, retry_after: None };
         for _ in 0..DOWN_AFTER {

@@ -5,7 +5,7 @@ use crate::config::model::{Credential, Model, TokenPolicy};
 use crate::token::dpop::DpopKey;
 use crate::token::key::TokenKey;
 use crate::token::slot::TokenSlot;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// A credential with the place where its token is published.
@@ -24,7 +24,7 @@ pub struct TokenTable {
     /// Where the entry of a credential is.
     by_key: HashMap<TokenKey, usize>,
     /// Where the entry of a name is. Named credentials that are equal share one, under all of their names.
-    by_name: HashMap<String, usize>,
+    by_name: BTreeMap<String, usize>,
 }
 
 impl TokenTable {
@@ -68,6 +68,11 @@ impl TokenTable {
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Entry> {
         self.entries.get(*self.by_name.get(name)?)
+    }
+
+    /// All names, in the order of the alphabet.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
     }
 
     /// All entries.

@@ -59,7 +59,7 @@ fn read(cx: &mut Context<'_>, node: &Node, name: Option<String>) -> Option<Token
     let (credential, header) = (credential?, header?);
     check_dpop(cx, &object, &credential)?;
     let on_missing = on_missing?;
-    policy::warn_unused(cx, &object, on_missing, refresh_on_status.as_deref());
+    policy::warn_unused(cx, &object, on_missing, refresh_on_status.as_deref(), credential.dpop);
     Some(TokenPolicy {
         credential: Arc::new(credential),
         name,

@@ -43,7 +43,7 @@ impl Order {
     /// Passes it on to the background service, which is quick but does not answer.
     pub(super) fn carry_out(self, tokens: &TokenTable) -> Response<Vec<u8>> {
         let Some(entry) = tokens.named(&self.name) else {
-            let names: Vec<&str> = tokens.slots().map(|slot| slot.name.as_str()).collect();
+            let names: Vec<&str> = tokens.names().collect();
             let body = json!({"error": "there is no credential of this name", "names": names});
             return json_answer(StatusCode::NOT_FOUND, &body);
         };

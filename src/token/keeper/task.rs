@@ -30,7 +30,7 @@ pub(super) struct Limits {
     pub everyone: Arc<Semaphore>,
     /// The server, with all that reach it the same way.
     pub server: Arc<Server>,
-    /// Whether many credentials begin there.
+    /// Whether many credentials begin there, in whichever way.
     pub in_crowd: bool,
 }
 
@@ -116,7 +116,10 @@ impl<F: Fetch> Task<F> {
             match self.attempt(life.trouble().is_some()).await {
                 Outcome::Granted(fetched) => self.accept(&fetched, &mut life),
                 Outcome::Failed(error) => self.suffer(error, &mut life),
-                Outcome::Spared { until } => life.spared(until),
+                Outcome::Spared { until } => {
+                    life.spared(until);
+                    self.slot.report(Standing { next_at: life.due(), ..(*self.slot.standing()).clone() });
+                }
             }
             self.slot.settle(replaced);
             self.wait(&mut life, &mut recoveries).await;
@@ -144,7 +147,7 @@ impl<F: Fetch> Task<F> {
                 () = self.slot.ordered() => {}
                 // The server is there again: no need to wait out a backoff that outlived its reason.
                 Ok(()) = recoveries.changed() => {
-                    if life.trouble().is_some_and(|trouble| !trouble.refused) {
+                    if life.trouble().is_some_and(|trouble| trouble.outage) {
                         life.asked(self.clock.now());
                     }
                 }
@@ -196,7 +199,7 @@ impl<F: Fetch> Task<F> {
     fn look_for_loss(&mut self, life: &Lifecycle) {
         if life.has_lost_its_token(self.clock.now().instant) && !self.told.lost {
             self.told.lost = true;
-            error!("the token of `{}` has expired and there is no other: requests go without one", self.slot.name);
+            error!("the token of `{}` has expired and there is no other for requests", self.slot.name);
         }
     }
 
@@ -304,7 +307,7 @@ impl<F: Fetch> Task<F> {
         let name = &self.slot.name;
         let left = left.map_or_else(|| "without end".to_owned(), |left| format!("{} s", left.as_secs()));
         match (self.generation, failures) {
-            _ if same => debug!("the server gave the same token for `{name}`, lifetime {left}"),
+            _ if same && failures == 0 => debug!("the server gave the same token for `{name}`, lifetime {left}"),
             (1, _) => info!("token obtained for `{name}`, lifetime {left}"),
             (_, 0) => debug!("token refreshed for `{name}`, lifetime {left}"),
             (_, failures) => info!("token refreshed for `{name}`, failed attempts before: {failures}"),

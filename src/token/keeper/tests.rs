@@ -109,8 +109,11 @@ impl World {
         });
         let slot = Arc::new(slot());
         let entry = Entry { credential: Arc::new(credential()), slot: slot.clone() };
-        let limits =
-            Limits { everyone: Arc::new(Semaphore::new(1)), server: Arc::new(Server::default()), in_crowd: false };
+        let limits = Limits {
+            everyone: Arc::new(Semaphore::new(1)),
+            server: Arc::new(Server::new(Arc::new(Semaphore::new(1)))),
+            in_crowd: false,
+        };
         let counters = Metrics::new().expect("no name twice").tokens.of("x");
         tokio::spawn(Task::new(&entry, FakeServer(script.clone()), clock.clone(), limits, counters).run());
         Self { script, slot, clock }
@@ -145,7 +148,7 @@ impl World {
 }
 
 fn refused() -> Reply {
-    Reply::Fails(FetchError::Status { status: 401, code: Some("invalid_client".into()), retry_after: None })
+    Reply::Fails(FetchError::Status { status: 401, code: Some("invalid_client"), retry_after: None })
 }
 
 #[tokio::test(start_paused = true)]
@@ -271,4 +274,29 @@ async fn a_purged_token_is_gone_at_once_and_replaced() {
     assert!(!world.slot.is_usable(virtual_now()));
     world.fetched(2).await;
     assert_eq!(world.slot.token().expect("a token").generation, 2, "even if the server gives the same one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_back_and_asks_for_patience_gets_it() {
+    let down = Reply::Fails(FetchError::Status { status: 503, code: None, retry_after: None });
+    let busy = Duration::from_secs(300);
+    let busy = Reply::Fails(FetchError::Status { status: 429, code: None, retry_after: Some(busy) });
+    let mut replies = vec![down; 5];
+    replies.extend([busy, Reply::Token("one", 3600)]);
+    let world = World::start(&replies);
+    let sixth = world.fetched(6).await;
+    let seventh = world.fetched(7).await;
+    assert!(seventh - sixth >= 300.0, "{sixth} {seventh}");
+    assert_eq!(world.value().as_deref(), Some("Bearer one"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_are_told_when_a_spared_credential_asks_again() {
+    let down = Reply::Fails(FetchError::Status { status: 503, code: None, retry_after: None });
+    let world = World::start(&[down]);
+    world.fetched(6).await;
+    for _ in 0..200 {
+        assert!(world.slot.standing().next_at.expect("planned") >= virtual_now(), "the plan is never in the past");
+        world.pass(0.25).await;
+    }
 }

@@ -68,8 +68,8 @@ fn started(time: &Time, lifetime: u64) -> Lifecycle {
     machine
 }
 
-fn status(status: u16, code: Option<&str>) -> FetchError {
-    FetchError::Status { status, code: code.map(Into::into), retry_after: None }
+fn status(status: u16, code: Option<&'static str>) -> FetchError {
+    FetchError::Status { status, code, retry_after: None }
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn refusals_back_off_from_ten_seconds_to_five_minutes() {
         status(400, Some("unauthorized_client")),
         status(400, Some("invalid_scope")),
         status(400, Some("invalid_target")),
-        FetchError::ErrorMember("invalid_client".into()),
+        FetchError::ErrorMember("invalid_client"),
         FetchError::Material("the `client_secret` cannot be read".into()),
     ] {
         let mut machine = machine(&time);
@@ -230,6 +230,20 @@ fn a_token_of_seconds_gets_its_last_try_too_and_only_one() {
     assert!(!machine.has_lost_its_token(time.now().instant));
     time.pass(seconds(2));
     assert!(machine.has_lost_its_token(time.now().instant));
+}
+
+#[test]
+fn a_try_before_the_end_that_was_not_made_is_planned_again() {
+    let mut time = Time::new();
+    let mut machine = started(&time, 3600);
+    let asleep = FetchError::Status { status: 503, code: None, retry_after: Some(seconds(900)) };
+    time.pass(seconds(3300));
+    assert_eq!(machine.failed(&asleep, time.now(), 0.0).wait, seconds(280));
+    // An operator asks meanwhile, in vain.
+    time.pass(seconds(10));
+    assert_eq!(machine.failed(&asleep, time.now(), 0.0).wait, seconds(270));
+    time.pass(seconds(270));
+    assert_eq!(machine.failed(&asleep, time.now(), 0.0).wait, seconds(900));
 }
 
 #[test]

@@ -98,9 +98,11 @@ pub(super) fn warn_unused(
     object: &Object<'_>,
     on_missing: OnMissing,
     refresh_on_status: Option<&[StatusCode]>,
+    dpop: bool,
 ) {
     let passes = on_missing == OnMissing::Pass;
-    let never = refresh_on_status.is_some_and(<[_]>::is_empty);
+    // With proofs, a request may be sent once more for a nonce, too.
+    let never = refresh_on_status.is_some_and(<[_]>::is_empty) && !dpop;
     for (key, unused, why) in [
         ("reject_status", passes, "requests without a token pass"),
         ("replay", never, "no status means that the token is rejected"),
