@@ -55,6 +55,7 @@ pub struct Exchange {
     clock: Arc<dyn Clock>,
     /// Made anew when the files of `tls` change.
     client: Option<(TlsFiles, HttpClient)>,
+    /// With the time until which it is used without asking again.
     metadata: Option<(Metadata, Instant)>,
     dpop: Option<Arc<DpopKey>>,
     /// The server's own: one that an upstream gave, even at the same origin, would be an error here.
@@ -168,28 +169,21 @@ impl Exchange {
             return Err(FetchError::Metadata("there is no issuer"));
         };
         let now = self.clock.now().instant;
-        let known = self.metadata.as_ref();
-        if let Some((metadata, since)) = known
-            && now.saturating_duration_since(*since) < discovery::FRESH
+        let known = self.metadata.clone();
+        if let Some((metadata, until)) = &known
+            && now < *until
         {
             return Ok(metadata.clone());
         }
         let with_certificate = self.credential.transport.client_certificate.is_some();
         let wanted = Wanted { issuer: text, url, insecure: *insecure, with_certificate };
-        match (discovery::discover(self.http()?, wanted), known) {
-            (Ok(metadata), _) => {
-                self.metadata = Some((metadata.clone(), now));
-                Ok(metadata)
-            }
-            (Err(_), Some((metadata, _))) => {
-                let metadata = metadata.clone();
-                let until = now.checked_add(discovery::RETRY);
-                self.metadata =
-                    until.and_then(|at| at.checked_sub(discovery::FRESH)).map(|since| (metadata.clone(), since));
-                Ok(metadata)
-            }
-            (Err(error), None) => Err(error),
-        }
+        let (metadata, for_how_long) = match (discovery::discover(self.http()?, wanted), known) {
+            (Ok(metadata), _) => (metadata, discovery::FRESH),
+            (Err(_), Some((metadata, _))) => (metadata, discovery::RETRY),
+            (Err(error), None) => return Err(error),
+        };
+        self.metadata = now.checked_add(for_how_long).map(|until| (metadata.clone(), until));
+        Ok(metadata)
     }
 
     /// An endpoint that is not there any more may have moved.
@@ -202,14 +196,16 @@ impl Exchange {
     fn ask(&self, endpoint: &Endpoint, material: &Material, way: Way) -> Result<Fetched, FetchError> {
         let wanted = if self.dpop.is_some() { TokenType::Dpop } else { TokenType::Bearer };
         let requested_at = self.clock.now();
-        let assertion = self.assertion(endpoint, material, way, requested_at)?;
-        let request = TokenRequest::token(&self.credential, self.proof(material, way, assertion.as_ref())?);
-        let mut answer = self.send(&endpoint.url, &request)?;
-        // RFC 9449 §8: once more with the nonce that the server just gave. An assertion is for one request only.
-        if wanted == TokenType::Dpop && asks_for_nonce(&answer) {
+        // An assertion is for one request only.
+        let request = || {
             let assertion = self.assertion(endpoint, material, way, self.clock.now())?;
             let request = TokenRequest::token(&self.credential, self.proof(material, way, assertion.as_ref())?);
-            answer = self.send(&endpoint.url, &request)?;
+            self.send(&endpoint.url, &request)
+        };
+        let mut answer = request()?;
+        // RFC 9449 §8: once more with the nonce that the server just gave.
+        if wanted == TokenType::Dpop && asks_for_nonce(&answer) {
+            answer = request()?;
         }
         let grant = answer::read(answer.status, answer.retry_after, &answer.body, wanted)?;
         let certificate = self.http()?.certificate.clone();
@@ -343,6 +339,12 @@ mod tests {
     use crate::base::jws::Algorithm;
     use crate::config::model::{BasicEncoding, SecretSource};
     use crate::token::testing::{credential, with_secret};
+    use std::io::{self, BufRead, BufReader, Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::thread;
+    use std::time::Duration;
 
     fn exchange(auth: ClientAuth) -> Exchange {
         let mut credential = credential();
@@ -390,5 +392,73 @@ mod tests {
         let secrets = vec![SecretSource::Text(Secret::new("a")), SecretSource::Text(Secret::new("b"))];
         let assertion = Assertion::Secret { secrets, algorithm: Algorithm::Hs256, audience: None };
         assert_eq!(ways(&exchange(ClientAuth::Assertion(assertion)), 2), [(true, 0), (true, 1)]);
+    }
+
+    /// A clock that is turned by hand.
+    struct Hand(Moment, Mutex<Duration>);
+
+    impl Clock for Hand {
+        fn now(&self) -> Moment {
+            let passed = *self.1.lock().expect("no panic");
+            Moment { instant: self.0.instant + passed, wall: self.0.wall + passed }
+        }
+    }
+
+    /// Reads a request and answers it: metadata while it is up, and always a token.
+    fn answer(stream: &TcpStream, origin: &str, up: bool) -> io::Result<bool> {
+        let mut reader = BufReader::new(stream);
+        let (mut head, mut length) = (String::new(), 0);
+        while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head)? > 0 {
+            let last = head.trim_end().rsplit('\n').next().unwrap_or_default().to_ascii_lowercase();
+            length = last.strip_prefix("content-length: ").map_or(length, |text| text.parse().expect("a number"));
+        }
+        reader.read_exact(&mut vec![0; length])?;
+        let is_metadata = head.starts_with("GET");
+        let (status, body) = match (is_metadata, up) {
+            (true, true) => ("200 OK", format!(r#"{{"issuer":"{origin}","token_endpoint":"{origin}/token"}}"#)),
+            (true, false) => ("500 Oops", String::new()),
+            (false, _) => ("200 OK", r#"{"access_token":"t"}"#.to_owned()),
+        };
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        (&*stream).write_all(format!("{head}{body}").as_bytes())?;
+        Ok(is_metadata)
+    }
+
+    #[test]
+    fn metadata_serves_a_day_and_longer_while_it_cannot_be_had_anew() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let origin = format!("http://{}", listener.local_addr().expect("an address"));
+        let (up, asked) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+        // Six token requests and four for metadata.
+        let server = thread::spawn({
+            let (origin, up, asked) = (origin.clone(), up.clone(), asked.clone());
+            move || {
+                for stream in listener.incoming().take(10).flatten() {
+                    if answer(&stream, &origin, up.load(Ordering::SeqCst)).unwrap_or_default() {
+                        asked.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            }
+        });
+        let clock = Arc::new(Hand(Moment::now(), Mutex::default()));
+        let mut credential = credential();
+        let url = Url::parse(&origin).expect("a URL");
+        credential.endpoint = TokenEndpoint::Issuer { text: origin, url, insecure: false };
+        let mut exchange = Exchange::new(Arc::new(credential), None, clock.clone());
+        let mut asked_after = |passed: Duration| {
+            *clock.1.lock().expect("no panic") += passed;
+            exchange.fetch().expect("a token");
+            asked.swap(0, Ordering::SeqCst)
+        };
+        let minute = Duration::from_secs(60);
+        assert_eq!(asked_after(Duration::ZERO), 1);
+        assert_eq!(asked_after(discovery::FRESH.saturating_sub(minute)), 0);
+        up.store(false, Ordering::SeqCst);
+        assert_eq!(asked_after(minute), 2, "in both places");
+        assert_eq!(asked_after(minute), 0, "and then not for a while");
+        up.store(true, Ordering::SeqCst);
+        assert_eq!(asked_after(discovery::RETRY), 1);
+        assert_eq!(asked_after(minute), 0);
+        server.join().expect("no panic");
     }
 }
