@@ -27,15 +27,6 @@ fn one(server: &Scripted, upstream: &Upstream) -> Running {
     Running::with(&[protected("/x", &upstream.url(), credential(&server.token_url()))])
 }
 
-/// A server whose first token comes at once and whose others wait for the latch.
-fn first_at_once(latch: &Latch) -> Scripted {
-    let latch = latch.clone();
-    Scripted::start(move |_, n| {
-        let reply = Scripted::token(&format!("TOKEN-{n}"), 3600);
-        if n == 0 { reply } else { reply.after(&latch) }
-    })
-}
-
 #[test]
 fn the_list_shows_how_tokens_are_and_nothing_of_them() {
     let server = Scripted::start(|_, n| {
@@ -108,7 +99,7 @@ fn the_list_shows_how_tokens_are_and_nothing_of_them() {
 #[test]
 fn a_refresh_replaces_a_token_that_stays_in_use_meanwhile() {
     let latch = Latch::new();
-    let server = first_at_once(&latch);
+    let server = Scripted::renewing_after(&latch);
     let upstream = Upstream::echo();
     let gateway = one(&server, &upstream).ready();
     let answer = order(&gateway, "/tokens/basic%40127.0.0.1/refresh");
@@ -128,7 +119,7 @@ fn a_refresh_replaces_a_token_that_stays_in_use_meanwhile() {
 #[test]
 fn a_purged_token_is_not_used_from_the_answer_on() {
     let latch = Latch::new();
-    let server = first_at_once(&latch);
+    let server = Scripted::renewing_after(&latch);
     let upstream = Upstream::echo();
     let gateway = one(&server, &upstream).ready();
     assert_eq!(gateway.get("/x").status, 200);
@@ -149,7 +140,7 @@ fn a_purged_token_is_not_used_from_the_answer_on() {
 #[test]
 fn a_token_that_is_purged_while_another_is_fetched_does_not_come_back() {
     let latch = Latch::new();
-    let server = first_at_once(&latch);
+    let server = Scripted::renewing_after(&latch);
     let upstream = Upstream::echo();
     let gateway = one(&server, &upstream).ready();
     order(&gateway, "/tokens/basic%40127.0.0.1/refresh");
@@ -166,7 +157,7 @@ fn a_token_that_is_purged_while_another_is_fetched_does_not_come_back() {
 #[test]
 fn a_token_that_is_gone_has_neither_age_nor_end_in_the_metrics() {
     let latch = Latch::new();
-    let server = first_at_once(&latch);
+    let server = Scripted::renewing_after(&latch);
     let upstream = Upstream::echo();
     let gateway = one(&server, &upstream).ready();
     let shown = || {

@@ -11,9 +11,8 @@ use crate::support::idp::Idp;
 use crate::support::poll::{PATIENCE, eventually};
 use crate::support::reply::Reply;
 use crate::support::scripted::Scripted;
+use crate::support::tokens::{Form, assertion, fetches, jwt, order_refresh, row, wait_for_fetch};
 use crate::support::upstream::Upstream;
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fs;
@@ -21,6 +20,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
+
+const NAME: &str = "dpop@127.0.0.1";
 
 /// The client that may have bound tokens only.
 fn dpop(idp: &Idp) -> Value {
@@ -50,16 +51,11 @@ fn received(answer: &Response, name: &str) -> Vec<String> {
     lines.map(|line| line[1].clone()).collect()
 }
 
-fn claims(jwt: &str) -> Value {
-    let payload = jwt.split('.').nth(1).unwrap_or_else(|| panic!("no JWT: {jwt}"));
-    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
-}
-
 #[track_caller]
 fn proof(answer: &Response) -> Value {
     let proofs = received(answer, "dpop");
     assert_eq!(proofs.len(), 1, "{proofs:?}");
-    claims(&proofs[0])
+    jwt(&proofs[0]).1
 }
 
 #[test]
@@ -135,13 +131,12 @@ fn the_token_endpoint_gets_the_nonce_that_it_asks_for() {
     let gateway = through_with_proofs(&idp);
     assert_eq!(gateway.get("/x").status, 200);
     assert_eq!(idp.stats().by_status.into_iter().collect::<Vec<_>>(), [(200, 1), (400, 1)]);
-    let fetches = r#"porteur_token_fetches_total{credential="dpop@127.0.0.1",result="ok"}"#;
-    assert_eq!(gateway.metric(fetches), 1.0, "one fetch, though two requests");
-    assert_eq!(client::post(gateway.admin, "/tokens/dpop@127.0.0.1/refresh", "").status, 202);
-    eventually(PATIENCE, "a refresh", || gateway.metric(fetches) == 2.0);
+    assert_eq!(fetches(&gateway, NAME, "ok"), 1.0, "one fetch, though two requests");
+    order_refresh(&gateway, NAME);
+    eventually(PATIENCE, "a refresh", || fetches(&gateway, NAME, "ok") == 2.0);
     let asked = idp.last();
     assert_eq!(asked.len(), 3, "the nonce is known by now");
-    let nonces: Vec<Value> = asked.iter().map(|asked| claims(asked.header("dpop").unwrap())["nonce"].clone()).collect();
+    let nonces: Vec<Value> = asked.iter().map(|asked| jwt(asked.header("dpop").unwrap()).1["nonce"].clone()).collect();
     assert!(nonces[0].is_null() && nonces[1].is_string() && nonces[2].is_string(), "{nonces:?}");
     assert_eq!(gateway.get("/x").status, 200);
 }
@@ -156,14 +151,8 @@ fn an_assertion_is_new_when_the_request_is_repeated_with_a_nonce() {
     let gateway = Running::with(&[protected("/x", &idp.resource_url(), signed)]).ready();
     assert_eq!(gateway.get("/x").status, 200);
     assert_eq!(idp.stats().by_status.into_iter().collect::<Vec<_>>(), [(200, 1), (400, 1)]);
-    let ids: HashSet<String> = idp
-        .last()
-        .iter()
-        .map(|asked| {
-            let assertion = asked.form().into_iter().find(|(name, _)| name == "client_assertion").unwrap().1;
-            claims(&assertion)["jti"].as_str().unwrap().to_owned()
-        })
-        .collect();
+    let id = |form: &Form| assertion(form).1["jti"].as_str().unwrap().to_owned();
+    let ids: HashSet<String> = idp.last().iter().map(|asked| id(&asked.form())).collect();
     assert_eq!(ids.len(), 2);
 }
 
@@ -245,8 +234,7 @@ fn a_token_that_was_not_bound_is_refused_and_never_sent() {
     let mut hasty = dpop(&idp);
     hasty["first_token_wait"] = json!("0s");
     let gateway = Running::with(&[guarded(&idp.resource_url(), idp.token_url(), hasty)]);
-    let refused = r#"porteur_token_fetches_total{credential="dpop@127.0.0.1",result="token_type"}"#;
-    eventually(PATIENCE, refused, || gateway.metric(refused) >= 1.0);
+    wait_for_fetch(&gateway, NAME, "token_type");
     assert_eq!(gateway.get("/x").status, 503);
     assert_eq!(idp.stats().resource_requests, 0);
     idp.clear_fault();
@@ -284,11 +272,9 @@ impl Trusting {
         Self { daemon, address, admin, _file: file }
     }
 
-    /// The tokens as the admin listener lists them.
+    /// Which token of a credential it is.
     fn generation(&self, name: &str) -> u64 {
-        let tokens = client::get(self.admin, "/tokens").json();
-        let token = tokens["tokens"].as_array().unwrap().iter().find(|token| token["name"] == name).unwrap();
-        token["generation"].as_u64().unwrap()
+        row(self.admin, name)["generation"].as_u64().unwrap()
     }
 }
 
@@ -428,7 +414,7 @@ fn each_host_is_given_the_nonce_that_it_asked_for() {
         Reply::json(200, &json!({ "access_token": "t", "token_type": "DPoP", "expires_in": 3600 }))
     });
     let wanting = |nonce: &'static str| {
-        Upstream::start(move |request| match claims(request.header("dpop").unwrap())["nonce"].as_str() {
+        Upstream::start(move |request| match jwt(request.header("dpop").unwrap()).1["nonce"].as_str() {
             Some(given) if given == nonce => Reply::text(nonce),
             _ => Reply::new(401)
                 .header("WWW-Authenticate", r#"Bearer realm="a", DPoP error="use_dpop_nonce""#)

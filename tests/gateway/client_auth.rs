@@ -45,7 +45,8 @@ fn accepted_by_authlib(authlib: &Authlib, credential: Value) -> (Running, Vec<au
 }
 
 /// The gateway reports the refusal, and requests do not make it ask again.
-fn refused(credential: Value, name: &str) -> Running {
+#[track_caller]
+pub fn refused(credential: Value, name: &str) -> Running {
     let upstream = Upstream::echo();
     let mut credential = credential;
     credential["first_token_wait"] = json!("0s");

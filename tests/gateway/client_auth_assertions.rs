@@ -1,13 +1,14 @@
 //! Clients that prove who they are by a signed assertion (RFC 7523), against two authorization servers: every algorithm, and
 //! an assertion that is new each time, short-lived and meant for that server.
 
+use crate::client_auth;
 use crate::support::authlib::Authlib;
 use crate::support::config::ConfigFile;
 use crate::support::gateway::{Running, protected};
 use crate::support::idp::{Idp, TokenRequest};
 use crate::support::poll::{PATIENCE, eventually};
 use crate::support::scripted::Scripted;
-use crate::support::tokens::{assertion, fetches, is_refused, jwt, names, order_refresh, param, wait_for_fetch};
+use crate::support::tokens::{assertion, fetches, is_refused, jwt, names, order_refresh, param};
 use crate::support::upstream::Upstream;
 use porteur::base::jws::{Algorithm, SigningKey, base64url};
 use serde_json::{Value, json};
@@ -51,17 +52,11 @@ fn only_request(idp: &Idp) -> TokenRequest {
     asked[0].clone()
 }
 
-/// The gateway reports the refusal, and does not ask again.
+/// The gateway is refused with 401, and asks once only.
+#[track_caller]
 fn refused(idp: &Idp, credential: Value, name: &str) {
     idp.reset();
-    let mut credential = credential;
-    credential["first_token_wait"] = json!("0s");
-    let gateway = Running::with(&[protected("/x", &idp.resource_url(), credential)]);
-    wait_for_fetch(&gateway, name, "status");
-    eventually(PATIENCE, "the refusal is reported", || is_refused(&gateway, name));
-    for _ in 0..10 {
-        assert_eq!(gateway.get("/x").status, 503);
-    }
+    let _gateway = client_auth::refused(credential, name);
     assert_eq!(idp.stats().by_status, [(401, 1)].into());
 }
 

@@ -1,8 +1,8 @@
 //! Clients that prove who they are by their certificate (RFC 8705 §2): the name goes into the body, the certificate below it.
 
+use crate::client_auth::refused;
 use crate::support::gateway::{Running, protected};
 use crate::support::idp::Idp;
-use crate::support::poll::{PATIENCE, eventually};
 use crate::support::program::Program;
 use crate::support::tokens::{fetches, is_refused, names, param, wait_for_fetch};
 use serde_json::{Value, json};
@@ -80,15 +80,8 @@ fn a_wrong_certificate_is_refused_and_not_shown_again_and_again() {
         ("mtls-self", "self_signed_tls_client_auth", "selfsigned2"),
     ] {
         idp.reset();
-        let mut credential = with_certificate(&idp, id, method, certificate);
-        credential["first_token_wait"] = json!("0s");
-        let gateway = Running::with(&[protected("/x", &idp.resource_url(), credential)]);
-        let name = format!("{id}@127.0.0.1");
-        wait_for_fetch(&gateway, &name, "status");
-        eventually(PATIENCE, "the refusal is reported", || is_refused(&gateway, &name));
-        for _ in 0..10 {
-            assert_eq!(gateway.get("/x").status, 503);
-        }
+        let credential = with_certificate(&idp, id, method, certificate);
+        let _gateway = refused(credential, &format!("{id}@127.0.0.1"));
         assert_eq!(idp.stats().by_status, [(401, 1)].into(), "{id} with {certificate}");
     }
 }

@@ -1,12 +1,13 @@
 //! What the authorization server may do to a token's life, against a real one: fail, refuse, name odd lifetimes, repeat
 //! itself. The rule is always the same: the current token stays in use while it is good, and the server is asked again.
 
-use crate::support::client::{self, Connection, request};
-use crate::support::gateway::{Running, credential, protected};
+use crate::support::client::{Connection, request};
+use crate::support::gateway::{Running, credential, protected, with};
 use crate::support::idp::Idp;
 use crate::support::poll::{PATIENCE, eventually};
 use crate::support::reply::Reply;
 use crate::support::scripted::Scripted;
+use crate::support::tokens;
 use crate::support::upstream::Upstream;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -25,12 +26,11 @@ impl Many {
         let idp = Idp::start_with(ttl, &[("IDP_MANY", &count.to_string())]);
         let endpoints: Vec<Value> = (0..count)
             .map(|n| {
-                let mut credential = json!({
+                let credential = json!({
                     "client_id": format!("many-{n}"), "token_url": idp.token_url(),
                     "client_secret": format!("many-secret-{n}-0000000000000000000000"),
                 });
-                credential.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
-                protected(&format!("/{n}"), &idp.resource_url(), credential)
+                protected(&format!("/{n}"), &idp.resource_url(), with(credential, &keys))
             })
             .collect();
         let gateway = Running::with(&endpoints).ready();
@@ -45,13 +45,11 @@ impl Many {
     }
 
     fn refresh(&self, n: usize) {
-        let answer = client::post(self.gateway.admin, &format!("/tokens/many-{n}@127.0.0.1/refresh"), "");
-        assert_eq!(answer.status, 202);
+        tokens::order_refresh(&self.gateway, &format!("many-{n}@127.0.0.1"));
     }
 
     fn fetches(&self, n: usize, result: &str) -> f64 {
-        let labels = format!(r#"{{credential="many-{n}@127.0.0.1",result="{result}"}}"#);
-        self.gateway.metric(&format!("porteur_token_fetches_total{labels}"))
+        tokens::fetches(&self.gateway, &format!("many-{n}@127.0.0.1"), result)
     }
 
     fn metric(&self, name: &str, n: usize) -> f64 {
@@ -65,10 +63,8 @@ impl Many {
 
     /// How long the background service waits, in whole seconds: `1h2m3s` as the admin listener says it.
     fn next_attempt_in(&self, n: usize) -> u64 {
-        let tokens = client::get(self.gateway.admin, "/tokens").json();
-        let name = format!("many-{n}@127.0.0.1");
-        let token = tokens["tokens"].as_array().unwrap().iter().find(|token| token["name"] == *name).unwrap();
-        let text = token["next_attempt_in"].as_str().unwrap();
+        let row = tokens::row(self.gateway.admin, &format!("many-{n}@127.0.0.1"));
+        let text = row["next_attempt_in"].as_str().unwrap();
         let (mut seconds, mut digits) = (0, String::new());
         for letter in text.chars() {
             let factor = match letter {

@@ -1,6 +1,6 @@
 //! Many credentials at a server that is down: they do not all prove it, and none suffers for the troubles of its neighbours.
 
-use crate::support::gateway::{Running, protected};
+use crate::support::gateway::{Running, protected, with};
 use crate::support::poll::{PATIENCE, eventually};
 use crate::support::reply::Reply;
 use crate::support::scripted::Scripted;
@@ -15,10 +15,8 @@ const MANY: usize = 12;
 fn credentials(server: Value) -> Vec<Value> {
     (0..MANY)
         .map(|n| {
-            let mut credential =
-                json!({ "client_id": format!("c{n}"), "client_secret": "s", "first_token_wait": "0s" });
-            credential.as_object_mut().unwrap().extend(server.as_object().unwrap().clone());
-            protected(&format!("/{n}"), "http://127.0.0.1:9", credential)
+            let credential = json!({ "client_id": format!("c{n}"), "client_secret": "s", "first_token_wait": "0s" });
+            protected(&format!("/{n}"), "http://127.0.0.1:9", with(credential, &server))
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 
 use crate::support::client::{self, Connection, request};
 use crate::support::gate::Gate;
-use crate::support::gateway::{Running, credential, protected};
+use crate::support::gateway::{Running, credential, protected, with};
 use crate::support::idp::Idp;
 use crate::support::poll::{Latch, PATIENCE, eventually};
 use crate::support::reply::Reply;
@@ -17,9 +17,7 @@ use std::time::Instant;
 
 /// An endpoint for every method and header. `keys` go into its credential.
 pub fn guarded(upstream: &str, token_url: &str, keys: Value) -> Value {
-    let mut credential = credential(token_url);
-    credential.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
-    let mut endpoint = protected("/x", upstream, credential);
+    let mut endpoint = protected("/x", upstream, with(credential(token_url), &keys));
     endpoint["method"] = json!("*");
     endpoint["input_headers"] = json!(["*"]);
     endpoint["timeout"] = json!("20s");

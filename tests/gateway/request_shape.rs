@@ -1,6 +1,6 @@
 //! The token request on the wire: its exact bytes, and every key that adds to it.
 
-use crate::support::gateway::{Running, credential, protected};
+use crate::support::gateway::{Running, credential, protected, with};
 use crate::support::idp::Idp;
 use crate::support::poll::{PATIENCE, eventually};
 use crate::support::program::Program;
@@ -18,9 +18,8 @@ const SECRET: &str = "YOUR-CLIENT-SECRET";
 fn sent(changes: Value) -> Request {
     let server = Scripted::counting("TOKEN", 60);
     let upstream = Upstream::echo();
-    let mut credential = json!({ "client_id": ID, "client_secret": SECRET, "token_url": server.token_url() });
-    credential.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    let _gateway = Running::with(&[protected("/x", &upstream.url(), credential)]).ready();
+    let credential = json!({ "client_id": ID, "client_secret": SECRET, "token_url": server.token_url() });
+    let _gateway = Running::with(&[protected("/x", &upstream.url(), with(credential, &changes))]).ready();
     assert!(server.violations().is_empty(), "{:?}", server.violations());
     server.only_request()
 }

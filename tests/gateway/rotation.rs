@@ -1,10 +1,10 @@
 //! What clients prove themselves with is replaced while the gateway runs: secrets and keys in files, and two secrets of which
 //! either may be the valid one.
 
-use crate::support::client;
-use crate::support::gateway::{Running, credential, protected};
+use crate::support::gateway::{Running, credential, protected, with};
 use crate::support::poll::{PATIENCE, eventually};
 use crate::support::scripted::Scripted;
+use crate::support::tokens::{self, fetches, is_refused, order_refresh, param};
 use crate::support::upstream::{Request, Upstream};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -88,24 +88,21 @@ fn secret_of(request: &Request) -> String {
         let pair = String::from_utf8(BASE64_STANDARD.decode(basic).unwrap()).unwrap();
         return format!("basic {}", pair.split_once(':').unwrap().1);
     }
-    let form = request.form();
-    form.into_iter().find(|(name, _)| name == "client_secret").map(|(_, value)| value).unwrap_or_default()
+    param(&request.form(), "client_secret").unwrap_or_default().to_owned()
 }
 
 fn gateway(server: &Scripted, upstream: &Upstream, proof: &Value) -> Running {
     let mut credential = credential(&server.token_url());
-    let members = credential.as_object_mut().unwrap();
-    members.remove("client_secret");
-    members.extend(proof.as_object().unwrap().clone());
-    Running::with(&[protected("/x", &upstream.url(), credential)])
+    credential.as_object_mut().unwrap().remove("client_secret");
+    Running::with(&[protected("/x", &upstream.url(), with(credential, proof))])
 }
 
 fn refused(gateway: &Running) -> bool {
-    gateway.metric(&format!(r#"porteur_token_client_refused{{credential="{NAME}"}}"#)) == 1.0
+    is_refused(gateway, NAME)
 }
 
 fn row(gateway: &Running) -> Value {
-    gateway.probe("/tokens").json()["tokens"][0].clone()
+    tokens::row(gateway.admin, NAME)
 }
 
 fn ways_to_name(volume: &Volume) -> [Value; 2] {
@@ -150,10 +147,7 @@ fn a_secret_that_is_replaced_before_the_old_one_ends_costs_no_refusal() {
         let so_far = server.seen().len();
         server.scripted.wait_for_requests(so_far + 1);
         eventually(PATIENCE, "the last token is here", || row(&gateway)["generation"] == json!(server.seen().len()));
-        assert_eq!(
-            gateway.metric(&format!(r#"porteur_token_fetches_total{{credential="{NAME}",result="status"}}"#)),
-            0.0
-        );
+        assert_eq!(fetches(&gateway, NAME, "status"), 0.0);
         assert_eq!((&row(&gateway)["failures"], gateway.get("/x").status), (&json!(0), 200));
     }
 }
@@ -173,7 +167,7 @@ fn of_two_secrets_the_one_that_works_is_found_and_remembered() {
     let seen = server.seen();
     let back = seen.iter().rposition(|secret| secret == "two").unwrap();
     assert!(seen[back + 1..].iter().all(|secret| secret == "one"), "{seen:?}");
-    assert_eq!(gateway.metric(&format!(r#"porteur_token_fetches_total{{credential="{NAME}",result="status"}}"#)), 0.0);
+    assert_eq!(fetches(&gateway, NAME, "status"), 0.0);
     assert_eq!(gateway.get("/x").status, 200);
 }
 
@@ -213,7 +207,7 @@ fn key_pair() -> (String, Vec<u8>) {
 
 fn is_signed_with(request: &Request, public: &[u8]) -> bool {
     let form = request.form();
-    let assertion = &form.iter().find(|(name, _)| name == "client_assertion").unwrap().1;
+    let assertion = param(&form, "client_assertion").unwrap();
     let (message, signature) = assertion.rsplit_once('.').unwrap();
     let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public).verify(message.as_bytes(), &signature).is_ok()
@@ -262,7 +256,7 @@ fn a_file_that_cannot_be_read_keeps_the_token_and_is_told_of() {
     .enumerate()
     {
         break_it(&path);
-        assert_eq!(client::post(gateway.admin, &format!("/tokens/{NAME}/refresh"), "").status, 202);
+        order_refresh(&gateway, NAME);
         eventually(PATIENCE, "the failure", || row(&gateway)["state"] == "stale");
         let row_now = row(&gateway);
         assert_eq!((&row_now["last_error"], &row_now["generation"]), (&json!("material"), &json!(n + 1)));

@@ -8,7 +8,6 @@ const edits = {
   wrong_issuer: (document) => { document.issuer = 'https://elsewhere.test'; },
   // It works, so nothing but the client keeps its secret from going there.
   http_token_endpoint: (document, plain) => { document.token_endpoint = plain; },
-  no_token_endpoint: (document) => { delete document.token_endpoint; },
 };
 
 const faults = new Order();

@@ -79,7 +79,7 @@ impl Authlib {
 
     /// With any of the variables that the head of `server.py` describes.
     #[track_caller]
-    pub fn start_with(variables: &[(&str, &Path)]) -> Self {
+    fn start_with(variables: &[(&str, &Path)]) -> Self {
         assert!(Path::new(PYTHON).exists(), "{PYTHON} is missing: remove a broken `.venv` there and run `make test`");
         let (server, ready) = Server::start(Command::new(PYTHON).arg(SERVER).envs(variables.iter().copied()));
         Self { server, ready }

@@ -3,7 +3,7 @@
 
 use super::gate;
 use super::listener::Listener;
-use super::poll::{self, PATIENCE};
+use super::poll::PATIENCE;
 use super::wire::{self, Headers};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -113,12 +113,6 @@ impl ForwardProxy {
         self.asked().into_iter().map(|asked| asked.target).collect()
     }
 
-    #[track_caller]
-    pub fn wait_for_asked(&self, count: usize) -> Vec<Asked> {
-        poll::eventually(PATIENCE, "requests at the proxy", || self.desk.asked.lock().unwrap().len() >= count);
-        self.asked()
-    }
-
     /// How many of them were led to their target.
     pub fn tunnels(&self) -> usize {
         self.desk.tunnels.load(Ordering::SeqCst)
@@ -126,14 +120,6 @@ impl ForwardProxy {
 
     pub fn connections(&self) -> usize {
         self.listener.accepted()
-    }
-
-    pub fn open_connections(&self) -> usize {
-        self.listener.open()
-    }
-
-    pub fn close_connections(&self) {
-        self.listener.close_connections();
     }
 
     /// Why a strict proxy would have refused what came in, or what this one does not do: anything but CONNECT.

@@ -142,5 +142,11 @@ pub fn credential(token_url: &str) -> Value {
     json!({ "client_id": "basic", "client_secret": super::idp::CLIENT_SECRET, "token_url": token_url })
 }
 
+/// The same keys, with these added or in place of those of their name.
+pub fn with(mut keys: Value, others: &Value) -> Value {
+    keys.as_object_mut().unwrap().extend(others.as_object().unwrap().clone());
+    keys
+}
+
 /// Longer than any request in a test takes, shorter than a test may hang.
 pub const BRIEF: Duration = Duration::from_secs(5);

@@ -5,6 +5,7 @@ use super::gateway::Running;
 use super::poll::{PATIENCE, eventually};
 use porteur::base::jws::from_base64url;
 use serde_json::Value;
+use std::net::SocketAddr;
 
 /// The form of a token request, in its order.
 pub type Form = Vec<(String, String)>;
@@ -24,12 +25,20 @@ pub fn is_refused(gateway: &Running, credential: &str) -> bool {
     gateway.metric(&format!(r#"porteur_token_client_refused{{credential="{credential}"}}"#)) == 1.0
 }
 
+/// What the admin listener tells of a credential.
+#[track_caller]
+pub fn row(admin: SocketAddr, credential: &str) -> Value {
+    let tokens = client::get(admin, "/tokens").json();
+    let row = tokens["tokens"].as_array().unwrap().iter().find(|row| row["name"] == credential);
+    row.unwrap_or_else(|| panic!("no credential {credential} in {tokens}")).clone()
+}
+
 /// Orders another token, as an operator does.
 #[track_caller]
 pub fn order_refresh(gateway: &Running, credential: &str) {
     let name: String = form_urlencoded::byte_serialize(credential.as_bytes()).collect();
     let answer = client::post(gateway.admin, &format!("/tokens/{}/refresh", name.replace('+', "%20")), "");
-    assert!((200..300).contains(&answer.status), "{} {}", answer.status, answer.text());
+    assert_eq!(answer.status, 202, "{}", answer.text());
 }
 
 /// The only parameter of this name, if there is one.
