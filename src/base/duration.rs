@@ -78,6 +78,12 @@ pub fn format(duration: Duration) -> String {
     }
 }
 
+/// The same without what is below a second.
+#[must_use]
+pub fn format_seconds(duration: Duration) -> String {
+    format(Duration::from_secs(duration.as_secs()))
+}
+
 /// One number with its unit, in nanoseconds, and the text after it.
 fn term(text: &str) -> Result<(u128, &str), ParseDurationError> {
     let (whole, rest) = digits(text);

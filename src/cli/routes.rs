@@ -39,15 +39,11 @@ fn row(endpoint: &Endpoint, tokens: &TokenTable) -> [String; 6] {
     [
         methods,
         endpoint.path.text.clone(),
-        backend.hosts.iter().map(url).collect::<Vec<_>>().join(","),
+        backend.hosts.iter().map(Host::origin).collect::<Vec<_>>().join(","),
         backend.url_pattern.text.clone(),
         credential.map_or_else(|| "-".to_owned(), |slot| slot.name.clone()),
         duration::format(backend.timeout.unwrap_or(endpoint.timeout)),
     ]
-}
-
-fn url(host: &Host) -> String {
-    format!("{}://{}", if host.https { "https" } else { "http" }, host.authority)
 }
 
 /// Columns as wide as their widest cell, the last one as it is.

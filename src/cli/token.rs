@@ -8,11 +8,12 @@ use crate::token::answer::{Grant, Lifetime};
 use crate::token::error::FetchError;
 use crate::token::exchange::{Exchange, Fetch, Fetched};
 use crate::token::jwt;
-use crate::token::table::{Entry, TokenTable};
+use crate::token::lifecycle::assumed_lifetime;
+use crate::token::table::{Binding, Entry, TokenTable};
 use clap::Args;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 #[derive(Debug, Args)]
 pub(super) struct Token {
@@ -92,13 +93,12 @@ fn describe(entry: &Entry, fetched: &Fetched) -> Vec<String> {
     let credential = &entry.credential;
     let asked = credential.scopes.join(" ");
     let lifetime = match grant.lifetime {
-        Lifetime::Given(lifetime) => duration::format(Duration::from_secs(lifetime.as_secs())),
+        Lifetime::Given(lifetime) => duration::format_seconds(lifetime),
         Lifetime::Over => "none: `expires_in` is 0 or less".to_owned(),
         Lifetime::Missing => format!(
             "not said; {} is assumed",
-            jwt::lives_for(grant.access_token.expose(), Moment::now().wall)
-                .or(credential.default_ttl)
-                .map_or_else(|| "no end".to_owned(), |ttl| duration::format(Duration::from_secs(ttl.as_secs())))
+            assumed_lifetime(grant, credential.default_ttl, fetched.requested_at.wall)
+                .map_or_else(|| "no end".to_owned(), duration::format_seconds)
         ),
     };
     let scopes = match &grant.scope {
@@ -107,10 +107,10 @@ fn describe(entry: &Entry, fetched: &Fetched) -> Vec<String> {
         None if asked.is_empty() => "-".to_owned(),
         None => format!("{asked} (as asked)"),
     };
-    let bound = match (entry.slot.dpop.is_some(), credential.certificate_bound) {
-        (true, _) => ", bound to a key",
-        (_, true) => ", bound to the client certificate",
-        _ => "",
+    let bound = match entry.binding() {
+        Some(Binding::Key) => ", bound to a key",
+        Some(Binding::Certificate) => ", bound to the client certificate",
+        None => "",
     };
     let mut lines = vec![
         format!("credential  {}", entry.slot.name),

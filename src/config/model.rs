@@ -169,6 +169,14 @@ pub struct Host {
     pub authority: String,
 }
 
+impl Host {
+    /// Scheme and authority: what stands before the path of a URL.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("{}://{}", if self.https { "https" } else { "http" }, self.authority)
+    }
+}
+
 /// A `url_pattern`, split at its `?`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UrlPattern {

@@ -197,6 +197,14 @@ impl Context<'_> {
     }
 }
 
+/// The items of a list; anything else counts as a list of it.
+pub(super) fn items(node: &Node) -> &[Node] {
+    match &node.value {
+        Value::Array(items) => items,
+        _ => std::slice::from_ref(node),
+    }
+}
+
 /// What stands in the text, in backticks: as much of it as its key lets be shown, never what a `${…}` was filled with.
 pub(super) fn quoted(node: &Node) -> String {
     match (&node.origin, &node.value) {

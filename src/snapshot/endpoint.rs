@@ -141,8 +141,7 @@ impl TokenUse {
 impl DpopUse {
     fn compile(key: &Arc<DpopKey>, hosts: &[Host]) -> Self {
         let origins = hosts.iter().map(|host| {
-            let scheme = if host.https { "https" } else { "http" };
-            let base = format!("{scheme}://{}", host.authority);
+            let base = host.origin();
             Origin { nonce: key.nonce(&base), base }
         });
         Self { key: key.clone(), origins: origins.collect() }

@@ -158,6 +158,12 @@ impl FetchError {
         }
     }
 
+    /// Whether the server wants a nonce of its own in the proof of possession (RFC 9449 §8).
+    #[must_use]
+    pub fn wants_nonce(&self) -> bool {
+        self.code() == Some("use_dpop_nonce")
+    }
+
     /// What went wrong, in a word for a metric: the OAuth error code if it is a registered one, else the kind of the status
     /// or the [`label`](Self::label).
     #[must_use]

@@ -202,12 +202,15 @@ impl Exchange {
             let request = TokenRequest::token(&self.credential, self.proof(material, way, assertion.as_ref())?);
             self.send(&endpoint.url, &request)
         };
-        let mut answer = request()?;
-        // RFC 9449 §8: once more with the nonce that the server just gave.
-        if wanted == TokenType::Dpop && asks_for_nonce(&answer) {
-            answer = request()?;
-        }
-        let grant = answer::read(answer.status, answer.retry_after, &answer.body, wanted)?;
+        let read = |answer: &Answer| answer::read(answer.status, answer.retry_after, &answer.body, wanted);
+        let answer = request()?;
+        let grant = match read(&answer) {
+            // RFC 9449 §8: once more with the nonce that the server just gave.
+            Err(error) if self.dpop.is_some() && answer.dpop_nonce.is_some() && error.wants_nonce() => {
+                read(&request()?)
+            }
+            result => result,
+        }?;
         let certificate = self.http()?.certificate.clone();
         Ok(Fetched { grant, requested_at, certificate, method: self.method(way) })
     }
@@ -324,12 +327,6 @@ impl Fetch for Exchange {
             status => answer::read(status, answer.retry_after, &answer.body, TokenType::Bearer).map(drop),
         }
     }
-}
-
-/// RFC 9449 §8: status 400 with this error, and the nonce in a header.
-fn asks_for_nonce(answer: &Answer) -> bool {
-    let error = answer::read(answer.status, None, &answer.body, TokenType::Dpop).err();
-    answer.dpop_nonce.is_some() && error.is_some_and(|error| error.code() == Some("use_dpop_nonce"))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::token::answer::{Grant, Lifetime};
 use crate::token::error::{FetchError, Health};
 use crate::token::jwt;
 use crate::token::schedule::{self, Granted, Life, Which};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// After a failure that may pass: transport, timeout, 5xx, an answer that is none.
 const RETRY: Backoff =
@@ -106,20 +106,19 @@ impl Lifecycle {
     pub fn granted(&mut self, grant: &Grant, requested_at: Moment, same: bool, now: Moment, draw: f64) -> Life {
         let lifetime = match grant.lifetime {
             Lifetime::Missing => {
-                let hint = jwt::lives_for(grant.access_token.expose(), requested_at.wall);
-                hint.or(self.default_ttl).map(Lifetime::Given)
+                assumed_lifetime(grant, self.default_ttl, requested_at.wall).map_or(Lifetime::Missing, Lifetime::Given)
             }
-            known => Some(known),
+            known => known,
         };
         let which = match (same, self.has_end) {
             (false, _) => Which::Other,
             (true, false) => Which::Same,
             (true, true) => Which::SameEnding,
         };
-        self.has_end = matches!(lifetime, Some(Lifetime::Given(_))) || which == Which::SameEnding;
+        self.has_end = matches!(lifetime, Lifetime::Given(_)) || which == Which::SameEnding;
         let life = Life::of(&Granted { requested_at, lifetime, refresh_in: grant.refresh_in, which }, draw);
         self.spacing = match lifetime {
-            Some(Lifetime::Given(lifetime)) => schedule::spacing(lifetime),
+            Lifetime::Given(lifetime) => schedule::spacing(lifetime),
             _ => schedule::SPACING,
         };
         self.life = Some(life);
@@ -220,6 +219,13 @@ impl Lifecycle {
         let earliest = self.fetched_at.and_then(|last| last.checked_add(spacing)).map_or(now, |at| at.max(now));
         self.due = Some(self.due.map_or(earliest, |due| due.min(earliest)));
     }
+}
+
+/// What stands in for a lifetime that the answer does not tell: the token's own word if it is a JWT, else `default_ttl`. `at`:
+/// when the token was asked for. `None`: it has no end.
+#[must_use]
+pub fn assumed_lifetime(grant: &Grant, default_ttl: Option<Duration>, at: SystemTime) -> Option<Duration> {
+    jwt::lives_for(grant.access_token.expose(), at).or(default_ttl)
 }
 
 #[cfg(test)]

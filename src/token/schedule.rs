@@ -44,8 +44,8 @@ pub struct Life {
 pub struct Granted {
     /// Before the request was sent: time on the network shortens a life, it never lengthens it.
     pub requested_at: Moment,
-    /// What the answer says, or what stands in for it; `None`: without end.
-    pub lifetime: Option<Lifetime>,
+    /// What the answer says, or what stands in for it; [`Lifetime::Missing`] if nothing does: without end.
+    pub lifetime: Lifetime,
     /// When the server would like to be asked again.
     pub refresh_in: Option<Duration>,
     /// Which token it is.
@@ -72,13 +72,11 @@ impl Life {
     pub fn of(granted: &Granted, draw: f64) -> Self {
         let start = granted.requested_at.instant;
         let (refresh, unusable, expires) = match granted.lifetime {
-            None | Some(Lifetime::Missing) => return Self::ENDLESS,
-            Some(Lifetime::Over) if granted.which == Which::SameEnding => {
-                (SHORT_SPACING, SHORT_SPACING + GRACE, SHORTEST)
-            }
+            Lifetime::Missing => return Self::ENDLESS,
+            Lifetime::Over if granted.which == Which::SameEnding => (SHORT_SPACING, SHORT_SPACING + GRACE, SHORTEST),
             // The server says that it is over; others say so and mean nothing by it (KrakenD: for ever).
-            Some(Lifetime::Over) => (SPACING, OVERDUE, OVERDUE),
-            Some(Lifetime::Given(lifetime)) => {
+            Lifetime::Over => (SPACING, OVERDUE, OVERDUE),
+            Lifetime::Given(lifetime) => {
                 let lifetime = lifetime.clamp(SHORTEST, LONGEST);
                 // Asking early did not help, and the upstream takes it to its end.
                 let unusable = match granted.which {
@@ -166,7 +164,7 @@ mod tests {
     }
 
     fn granted(lifetime: Lifetime) -> Granted {
-        Granted { requested_at: Moment::now(), lifetime: Some(lifetime), refresh_in: None, which: Which::Other }
+        Granted { requested_at: Moment::now(), lifetime, refresh_in: None, which: Which::Other }
     }
 
     fn after(granted: &Granted, draw: f64) -> (f64, f64, f64) {

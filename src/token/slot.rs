@@ -360,7 +360,7 @@ mod tests {
         let slot = slot();
         let now = Moment::now();
         assert!(!slot.is_usable(now.instant));
-        let lifetime = Some(Lifetime::Given(Duration::from_secs(100)));
+        let lifetime = Lifetime::Given(Duration::from_secs(100));
         let life = Life::of(&Granted { requested_at: now, lifetime, refresh_in: None, which: Which::Other }, 0.0);
         slot.publish(token("Bearer", 1, life));
         let published = slot.token().expect("a token");

@@ -17,6 +17,27 @@ pub struct Entry {
     pub slot: Arc<TokenSlot>,
 }
 
+/// What the tokens of a credential are bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// A key of the gateway's (RFC 9449).
+    Key,
+    /// The client certificate (RFC 8705 §3).
+    Certificate,
+}
+
+impl Entry {
+    /// What its tokens are bound to; the key, of which each request tells, if it is both. `None`: bearer tokens.
+    #[must_use]
+    pub fn binding(&self) -> Option<Binding> {
+        match (&self.slot.dpop, self.credential.certificate_bound) {
+            (Some(_), _) => Some(Binding::Key),
+            (None, true) => Some(Binding::Certificate),
+            (None, false) => None,
+        }
+    }
+}
+
 /// The entries of one configuration, in the order of the file.
 #[derive(Debug, Default)]
 pub struct TokenTable {

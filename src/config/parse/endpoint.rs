@@ -5,7 +5,7 @@ use super::super::diagnostic::Diagnostic;
 use super::super::document::{Node, Value};
 use super::super::keys::{Level, OUTPUT_ENCODINGS};
 use super::super::model::{Endpoint, EndpointPath, Host, Methods, TokenPolicy};
-use super::super::read::{Context, Object, quoted};
+use super::super::read::{Context, Object, items, quoted};
 use super::super::suggest;
 use super::backend::backend;
 use super::credential::Named;
@@ -166,11 +166,7 @@ fn backends<'d>(cx: &mut Context<'_>, object: &Object<'d>) -> &'d [Node] {
 /// Headers of the client that never go on as it sent them; whoever lists one expects something else.
 fn warn_replaced(cx: &mut Context<'_>, list: Option<&Node>, token: Option<&TokenPolicy>) {
     let Some(node) = list else { return };
-    let items = match &node.value {
-        Value::Array(items) => items.as_slice(),
-        _ => std::slice::from_ref(node),
-    };
-    for item in items {
+    for item in items(node) {
         let Value::String(text) = &item.value else { continue };
         let name = text.to_ascii_lowercase();
         let why = match name.as_str() {

@@ -1,17 +1,17 @@
 //! `GET /tokens`: how each credential is doing; `POST /tokens/{name}/refresh` and `POST /tokens/{name}/purge`.
 
 use super::json_answer;
-use crate::base::{Moment, duration};
+use crate::base::Moment;
+use crate::base::duration::format_seconds;
 use crate::config::model::Credential;
 use crate::token::error::FetchError;
-use crate::token::slot::TokenSlot;
-use crate::token::table::{Entry, TokenTable};
+use crate::token::table::{Binding, Entry, TokenTable};
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::{Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::json;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// Something to do with a credential's token.
 pub(super) struct Order {
@@ -100,16 +100,16 @@ impl Row {
             scopes: granted.map_or_else(|| entry.credential.scopes.join(" "), str::to_owned),
             state: slot.state(now.instant).label(),
             generation: token.map_or(0, |token| token.generation),
-            age: token.map(|token| rounded(now.instant.saturating_duration_since(token.obtained_at.instant))),
+            age: token.map(|token| format_seconds(now.instant.saturating_duration_since(token.obtained_at.instant))),
             expires_at: token.and_then(|token| token.life.ends(now)).map(date),
             last_attempt_at: standing.attempted_at.map(date),
-            next_attempt_in: next.map(rounded),
+            next_attempt_in: next.map(format_seconds),
             failures: standing.failures,
             last_error: standing.error.as_ref().map(FetchError::word),
             last_error_text: standing.error.as_ref().map(ToString::to_string),
             refused: standing.refused,
             required: slot.required,
-            bound_to: bound_to(slot, entry),
+            bound_to: entry.binding().map(word),
         }
     }
 }
@@ -121,16 +121,11 @@ fn server(credential: &Credential) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-fn bound_to(slot: &TokenSlot, entry: &Entry) -> Option<&'static str> {
-    match (slot.dpop.is_some(), entry.credential.certificate_bound) {
-        (true, _) => Some("key"),
-        (_, true) => Some("certificate"),
-        _ => None,
+const fn word(binding: Binding) -> &'static str {
+    match binding {
+        Binding::Key => "key",
+        Binding::Certificate => "certificate",
     }
-}
-
-fn rounded(duration: Duration) -> String {
-    duration::format(Duration::from_secs(duration.as_secs()))
 }
 
 fn date(at: SystemTime) -> String {

@@ -10,7 +10,7 @@ use crate::config::code;
 use crate::config::document::{Node, Value};
 use crate::config::keys::CLIENT_AUTH;
 use crate::config::model::{Assertion, BasicEncoding, ClientAuth, SecretMethod, SecretSource};
-use crate::config::read::{Context, Object, quoted};
+use crate::config::read::{Context, Object, items, quoted};
 use crate::config::suggest;
 
 /// Who the client is and how it proves it.
@@ -201,10 +201,7 @@ fn secrets(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Vec<SecretSource
         cx.error(twice, code::CONTRADICTION, message, "keep one of the two");
         return None;
     }
-    let items = match &node.value {
-        Value::Array(items) => items.as_slice(),
-        _ => std::slice::from_ref(node),
-    };
+    let items = items(node);
     if !(1..=2).contains(&items.len()) {
         let message = "`client_secret` is one secret, or a list of two while one takes the other's place";
         cx.error(node, code::VALUE, message, "keep the one that is valid and the one that will be");

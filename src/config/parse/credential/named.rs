@@ -6,6 +6,7 @@ use crate::config::document::{Member, Node, Value};
 use crate::config::keys::Level;
 use crate::config::read::{Context, Object, quoted};
 use crate::config::suggest;
+use std::borrow::Cow;
 
 /// The named credentials of a service.
 #[derive(Default)]
@@ -32,12 +33,12 @@ impl<'d> Named<'d> {
     }
 
     /// The namespace of a backend with what it `use`s filled in: what the backend says itself wins.
-    pub(super) fn resolve(&self, cx: &mut Context<'_>, node: &Node) -> Option<(Node, Option<String>)> {
+    pub(super) fn resolve<'n>(&self, cx: &mut Context<'_>, node: &'n Node) -> Option<(Cow<'n, Node>, Option<String>)> {
         let Value::Object(own) = &node.value else {
-            return Some((node.clone(), None));
+            return Some((Cow::Borrowed(node), None));
         };
         let Some(reference) = own.iter().find(|member| is_use(member)) else {
-            return Some((node.clone(), None));
+            return Some((Cow::Borrowed(node), None));
         };
         let name = cx.string(&reference.value)?;
         let Some(found) = self.0.iter().find(|member| member.key == name) else {
@@ -57,7 +58,7 @@ impl<'d> Named<'d> {
         if refuses_nested(cx, &found.value) {
             return None;
         }
-        Some((merged(&found.value, node, own), Some(name.to_owned())))
+        Some((Cow::Owned(merged(&found.value, node, own)), Some(name.to_owned())))
     }
 
     /// A credential that no backend uses is still checked, and told of.

@@ -3,7 +3,7 @@
 use crate::base::Secret;
 use crate::config::code;
 use crate::config::document::{Member, Node, Value};
-use crate::config::read::{Context, Object};
+use crate::config::read::{Context, Object, items};
 use std::collections::BTreeMap;
 
 /// Parameters that keys of their own set already.
@@ -109,10 +109,7 @@ pub(super) fn warn_blanks(cx: &mut Context<'_>, node: &Node, name: &str, text: &
 }
 
 fn values(cx: &mut Context<'_>, node: &Node) -> Option<Vec<Secret>> {
-    match &node.value {
-        Value::Array(items) => items.iter().map(|item| value(cx, item)).collect(),
-        _ => value(cx, node).map(|value| vec![value]),
-    }
+    items(node).iter().map(|item| value(cx, item)).collect()
 }
 
 fn value(cx: &mut Context<'_>, node: &Node) -> Option<Secret> {

@@ -3,7 +3,7 @@
 use crate::config::code;
 use crate::config::document::Node;
 use crate::config::model::{OnMissing, Replay};
-use crate::config::read::{Context, Object, quoted};
+use crate::config::read::{Context, Object, items, quoted};
 use http::{HeaderName, StatusCode};
 use std::time::Duration;
 
@@ -115,14 +115,9 @@ pub(super) fn warn_unused(
 
 /// An empty list: never.
 pub(super) fn refresh_on_status(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Vec<StatusCode>> {
-    use crate::config::document::Value;
     let Some(node) = object.get("refresh_on_status") else {
         return Some(vec![StatusCode::UNAUTHORIZED]);
     };
-    let items = match &node.value {
-        Value::Array(items) => items.as_slice(),
-        _ => std::slice::from_ref(node),
-    };
-    let read: Vec<_> = items.iter().map(|item| failure_status(cx, item, "401 is usual")).collect();
+    let read: Vec<_> = items(node).iter().map(|item| failure_status(cx, item, "401 is usual")).collect();
     read.into_iter().collect()
 }
