@@ -85,11 +85,15 @@ impl ProxyHttp for Proxy {
         route.next_step = choice.next_step;
         route.host = choice.index;
         route.address = Some(choice.address);
-        let token = route.plan.token.as_ref().filter(|token| token.certificate_bound);
-        route.bound = token.and_then(|token| token.slot.token());
         let has_hop_by_hop = egress::has_hop_by_hop(&session.req_header().headers);
-        let bound = route.bound.as_deref();
-        Ok(choice.host.peer(choice.address, left, route.plan.timeout, has_hop_by_hop, bound))
+        let mut peer = choice.host.peer(choice.address, left, route.plan.timeout, has_hop_by_hop);
+        if let Some(token) = &route.plan.token
+            && let Some(certificate) = &token.certificate
+        {
+            route.bound = token.slot.token();
+            route.bound.iter().for_each(|token| certificate.show(token, &mut peer));
+        }
+        Ok(peer)
     }
 
     async fn upstream_request_filter(

@@ -209,7 +209,7 @@ pub fn carry(
 ) -> Result<Carried, Failure> {
     let current = token.slot.current();
     // A bound token that came after the connection was made would meet the wrong certificate, or none.
-    let current = if token.certificate_bound { chosen } else { current.as_ref() };
+    let current = if token.certificate.is_some() { chosen } else { current.as_ref() };
     match (current.filter(|current| current.life.is_usable(now)), token.on_missing) {
         (Some(current), _) => {
             if let Some(dpop) = &token.dpop {

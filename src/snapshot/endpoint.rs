@@ -3,6 +3,7 @@
 use crate::config::model::{AllowList, Endpoint, Host, OnMissing, Replay, TokenPolicy};
 use crate::snapshot::CompileError;
 use crate::snapshot::addresses::AddressBook;
+use crate::snapshot::bound_certificate::BoundCertificate;
 use crate::snapshot::headers;
 use crate::snapshot::target::TargetPlan;
 use crate::snapshot::upstream::Upstream;
@@ -57,8 +58,8 @@ pub struct TokenUse {
     pub replay: Replay,
     /// Whether the scheme is the token type's own, so that challenges of the upstream can be read.
     pub usual_scheme: bool,
-    /// Whether its tokens are bound to a certificate that the upstream must see.
-    pub certificate_bound: bool,
+    /// What the upstream is shown, for tokens that are bound to a certificate.
+    pub certificate: Option<BoundCertificate>,
     /// What proofs need, for tokens that are bound to a key.
     pub dpop: Option<DpopUse>,
     /// Counters of its requests.
@@ -97,7 +98,6 @@ impl EndpointPlan {
         let backend = &endpoint.backend;
         let compile = |policy| TokenUse::compile(policy, &backend.hosts, tokens, metrics, &endpoint.path.text);
         let token = backend.token.as_ref().map(compile).transpose()?;
-        let bound = backend.token.as_ref().is_some_and(|policy| policy.credential.certificate_bound);
         let query = headers::both(&endpoint.input_query_strings, backend.input_query_strings.as_ref());
         Ok(Self {
             name: endpoint.path.text.as_str().into(),
@@ -105,7 +105,7 @@ impl EndpointPlan {
             method: backend.method.clone(),
             target: TargetPlan::compile(&backend.url_pattern, query),
             headers: headers::allowed(&endpoint.input_headers, backend.input_headers.as_ref()),
-            upstream: Upstream::compile(&backend.hosts, addresses, bound)?,
+            upstream: Upstream::compile(&backend.hosts, addresses)?,
             token,
             metrics: metrics.endpoint(&endpoint.path.text),
         })
@@ -131,7 +131,7 @@ impl TokenUse {
             refresh_on_status: policy.refresh_on_status.clone().into(),
             replay: policy.replay,
             usual_scheme: policy.credential.scheme.is_none(),
-            certificate_bound: policy.credential.certificate_bound,
+            certificate: policy.credential.certificate_bound.then(BoundCertificate::default),
             dpop: slot.dpop.as_ref().map(|key| DpopUse::compile(key, hosts)),
             metrics: metrics.tokens.for_requests(&slot.name),
         })

@@ -3,8 +3,6 @@
 use crate::config::model::Host;
 use crate::snapshot::CompileError;
 use crate::snapshot::addresses::{AddressBook, Addresses};
-use crate::snapshot::bound_certificate::BoundCertificate;
-use crate::token::slot::Token;
 use http::HeaderValue;
 use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use std::net::SocketAddr;
@@ -31,9 +29,8 @@ pub struct UpstreamHost {
     /// Value of the `Host` header.
     pub authority: HeaderValue,
     addresses: Arc<Addresses>,
-    /// Complete but for its address, its timeouts and its certificate.
+    /// Complete but for its address and its timeouts.
     peer: HttpPeer,
-    certificate: Option<Arc<BoundCertificate>>,
 }
 
 /// A host and one of its addresses, chosen for an attempt.
@@ -50,14 +47,12 @@ pub struct Choice<'a> {
 }
 
 impl Upstream {
-    /// Prepares the peers of a backend's hosts. `bound`: tokens are bound to a certificate that the hosts must see.
+    /// Prepares the peers of a backend's hosts.
     ///
     /// # Errors
     /// If a host's name cannot stand in a `Host` header.
-    pub fn compile(hosts: &[Host], addresses: &mut AddressBook, bound: bool) -> Result<Self, CompileError> {
-        let certificate = bound.then(Arc::<BoundCertificate>::default);
-        let hosts = hosts.iter().map(|host| UpstreamHost::compile(host, addresses, certificate.clone()));
-        let hosts = hosts.collect::<Result<_, _>>()?;
+    pub fn compile(hosts: &[Host], addresses: &mut AddressBook) -> Result<Self, CompileError> {
+        let hosts = hosts.iter().map(|host| UpstreamHost::compile(host, addresses)).collect::<Result<_, _>>()?;
         Ok(Self { hosts, turn: AtomicUsize::new(0) })
     }
 
@@ -96,11 +91,7 @@ impl Upstream {
 }
 
 impl UpstreamHost {
-    fn compile(
-        host: &Host,
-        addresses: &mut AddressBook,
-        certificate: Option<Arc<BoundCertificate>>,
-    ) -> Result<Self, CompileError> {
+    fn compile(host: &Host, addresses: &mut AddressBook) -> Result<Self, CompileError> {
         let authority =
             HeaderValue::from_str(&host.authority).map_err(|_| CompileError::Header(host.authority.clone()))?;
         // The address is replaced for every request; the name is what the certificate must be for. It is never empty,
@@ -111,7 +102,7 @@ impl UpstreamHost {
         peer.options.idle_timeout = Some(IDLE);
         // Upgrades are not supported yet; a half-supported one would tie up connections.
         peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
-        Ok(Self { authority, addresses: addresses.entry(&host.name, host.port), peer, certificate })
+        Ok(Self { authority, addresses: addresses.entry(&host.name, host.port), peer })
     }
 
     /// The peer for one attempt: connecting may take what is `left` of the endpoint's `timeout`, and each wait for the
@@ -119,19 +110,9 @@ impl UpstreamHost {
     /// so an attempt after a failed one may in all take longer to its head than the timeout, up to twice.) Pingora takes hop-by-hop headers out of a
     /// request that has any; from others it need not.
     #[must_use]
-    pub fn peer(
-        &self,
-        address: SocketAddr,
-        left: Duration,
-        timeout: Duration,
-        has_hop_by_hop: bool,
-        bound: Option<&Token>,
-    ) -> Box<HttpPeer> {
+    pub fn peer(&self, address: SocketAddr, left: Duration, timeout: Duration, has_hop_by_hop: bool) -> Box<HttpPeer> {
         let mut peer = Box::new(self.peer.clone());
         peer._address = pingora_core::protocols::l4::socket::SocketAddr::Inet(address);
-        if let (Some(certificate), Some(token)) = (&self.certificate, bound) {
-            certificate.show(token, &mut peer);
-        }
         let options = &mut peer.options;
         if !has_hop_by_hop {
             options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
@@ -155,7 +136,7 @@ mod tests {
             .iter()
             .map(|name| Host { https: false, name: (*name).into(), port: 80, authority: (*name).into() })
             .collect();
-        (Upstream::compile(&hosts, &mut book, false).expect("valid names"), book)
+        (Upstream::compile(&hosts, &mut book).expect("valid names"), book)
     }
 
     fn chosen(upstream: &Upstream, turn: usize, step: usize) -> String {
@@ -207,11 +188,11 @@ mod tests {
     fn connecting_takes_no_longer_than_the_request_has() {
         let (upstream, _) = upstream(&["127.0.0.1"]);
         let choice = upstream.choose(0, 0).expect("a host");
-        let peer = choice.host.peer(choice.address, Duration::from_millis(300), Duration::from_secs(2), true, None);
+        let peer = choice.host.peer(choice.address, Duration::from_millis(300), Duration::from_secs(2), true);
         assert_eq!(peer.options.connection_timeout, Some(Duration::from_millis(300)));
         assert_eq!(peer.options.total_connection_timeout, Some(Duration::from_millis(300)));
         assert_eq!(peer.options.read_timeout, Some(Duration::from_secs(2)));
-        let peer = choice.host.peer(choice.address, Duration::from_secs(30), Duration::from_secs(30), true, None);
+        let peer = choice.host.peer(choice.address, Duration::from_secs(30), Duration::from_secs(30), true);
         assert_eq!(peer.options.connection_timeout, Some(CONNECT));
     }
 }
