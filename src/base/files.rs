@@ -9,6 +9,9 @@ use zeroize::Zeroizing;
 /// Larger than any secret, key or certificate chain, in bytes.
 pub const LARGEST_SECRET: u64 = 1024 * 1024;
 
+/// Why [`read_secret`] refuses bytes that are no text.
+pub const NOT_TEXT: &str = "it is not UTF-8";
+
 /// Reads a whole file of at most `max` bytes.
 ///
 /// # Errors
@@ -37,13 +40,12 @@ pub fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
 /// In words that go behind "cannot be read: ".
 pub fn read_secret(path: &Path) -> Result<Secret, String> {
     let bytes = Zeroizing::new(read(path, LARGEST_SECRET)?);
-    let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| NOT_TEXT.to_owned())?;
     Ok(Secret::new(without_line_end(text)))
 }
 
 /// A text without its last line end.
-#[must_use]
-pub fn without_line_end(text: &str) -> &str {
+fn without_line_end(text: &str) -> &str {
     text.strip_suffix("\r\n").or_else(|| text.strip_suffix('\n')).unwrap_or(text)
 }
 

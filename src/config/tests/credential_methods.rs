@@ -294,6 +294,19 @@ fn key_files_that_are_none_say_why() {
     problem(&with(&format!(r#""client_secret_file": "{blanks}""#)), code::BLANKS, &format!("\"{blanks}\""), "`printf`");
 }
 
+/// `check` called it fine, and then no fetch could read it.
+#[test]
+fn a_file_that_no_fetch_could_read_is_an_error() {
+    let files = Files::new();
+    let (pem, _) = files.certificate("ca");
+    let pem = [b"Autorit\xe9\n".to_vec(), std::fs::read(pem).unwrap()].concat();
+    let latin = files.write("latin", &pem);
+    for members in [tls(&format!(r#""ca_file": "{latin}""#)), with(&format!(r#""private_key_file": "{latin}""#))] {
+        problem(&members, code::FILE, &format!("\"{latin}\""), "not UTF-8");
+        problem(&members, code::FILE, &format!("\"{latin}\""), "it holds text");
+    }
+}
+
 #[test]
 fn relative_files_are_beside_the_configuration() {
     let files = Files::new();

@@ -188,12 +188,7 @@ fn secrets(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Vec<SecretSource
             return not_empty(cx, object, "client_secret").map(|_| Vec::new());
         }
         let file = file::named(cx, object, "client_secret_file", Privacy::Secret)?;
-        let Ok(text) = std::str::from_utf8(&file.content) else {
-            file::refuse(cx, &file, "client_secret_file", "it is not UTF-8", "save the secret alone in it");
-            return None;
-        };
-        let text = crate::base::files::without_line_end(text);
-        check_text(cx, file.node, "client_secret", text)?;
+        check_text(cx, file.node, "client_secret", file.content.expose())?;
         return Some(vec![SecretSource::File(file.path)]);
     };
     if let Some(twice) = object.get("client_secret_file") {
@@ -261,7 +256,7 @@ fn key_assertion(cx: &mut Context<'_>, object: &Object<'_>) -> Option<ClientAuth
     }
     let file = file::named(cx, object, "private_key_file", Privacy::Secret)?;
     let algorithm = algorithm.ok()?;
-    if let Err(why) = SigningKey::from_pem(&file.content, algorithm) {
+    if let Err(why) = SigningKey::from_pem(file.content.expose().as_bytes(), algorithm) {
         let help = match why {
             KeyError::OtherKind { .. } => "set `signing_algorithm` to one that this key signs, or name another key",
             _ => "it holds an unencrypted private key in PEM",
@@ -274,8 +269,9 @@ fn key_assertion(cx: &mut Context<'_>, object: &Object<'_>) -> Option<ClientAuth
 
 fn assertion_file(cx: &mut Context<'_>, object: &Object<'_>) -> Option<ClientAuth> {
     let file = file::named(cx, object, "client_assertion_file", Privacy::Secret)?;
-    let is_part = |part: &[u8]| !part.is_empty() && part.iter().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b));
-    let parts: Vec<_> = file.content.trim_ascii().split(|byte| *byte == b'.').collect();
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+    let is_part = |part: &str| !part.is_empty() && part.chars().all(is_letter);
+    let parts: Vec<_> = file.content.expose().trim_ascii().split('.').collect();
     if parts.len() != 3 || !parts.into_iter().all(is_part) {
         let help = "the platform writes a signed assertion (a JWT) into it, and nothing else";
         file::refuse(cx, &file, "client_assertion_file", "it holds no signed assertion", help);

@@ -1,7 +1,7 @@
 //! Files that a credential names: found, read and judged when the configuration is loaded, so that a wrong path is an error
 //! with a place and not a failed token request. What they hold is read again later; here only the path is kept.
 
-use crate::base::files;
+use crate::base::{Secret, files};
 use crate::config::code;
 use crate::config::document::{Node, Origin};
 use crate::config::read::{Context, Object, quoted};
@@ -19,10 +19,10 @@ pub(super) enum Privacy {
 
 const RELATIVE: &str = "the path is relative to the folder of the configuration file unless it begins with `/`";
 
-/// A file with its content.
+/// A file with its content, read as it is for each fetch: what would fail then is an error here.
 pub(super) struct Named<'d> {
     pub path: PathBuf,
-    pub content: Vec<u8>,
+    pub content: Secret,
     pub node: &'d Node,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn named<'d>(cx: &mut Context<'_>, object: &Object<'d>, key: &str, pr
         return None;
     }
     let path = cx.folder.join(text);
-    match files::read(&path, files::LARGEST_SECRET) {
+    match files::read_secret(&path) {
         Ok(content) => {
             if privacy == Privacy::Secret {
                 warn_readable(cx, node, &path, key);
@@ -45,6 +45,7 @@ pub(super) fn named<'d>(cx: &mut Context<'_>, object: &Object<'d>, key: &str, pr
         Err(why) => {
             let message = format!("the `{key}` {} cannot be read: {why}", quoted(node));
             let help = match privacy {
+                _ if why == files::NOT_TEXT => "it holds text: PEM, or the secret alone".to_owned(),
                 Privacy::Public => RELATIVE.to_owned(),
                 Privacy::Secret => format!("{RELATIVE}; it is a path, and what the file holds does not stand here"),
             };

@@ -34,7 +34,7 @@ fn authorities(cx: &mut Context<'_>, tls: &Object<'_>) -> Result<Option<PathBuf>
         return Ok(None);
     }
     let file = file::named(cx, tls, "ca_file", Privacy::Public).ok_or(())?;
-    if let Err(why) = certificate::certificates(&file.content) {
+    if let Err(why) = certificate::certificates(file.content.expose().as_bytes()) {
         file::refuse(cx, &file, "ca_file", why, "it holds the certificates of the authorities to trust, in PEM");
         return Err(());
     }
@@ -59,7 +59,7 @@ fn client_certificate(cx: &mut Context<'_>, tls: &Object<'_>) -> Result<Option<(
     let chain = file::named(cx, tls, CERTIFICATE, Privacy::Public);
     let key = file::named(cx, tls, KEY, Privacy::Secret);
     let (chain, key) = chain.zip(key).ok_or(())?;
-    match ClientCertificate::read(&chain.content, &key.content) {
+    match ClientCertificate::read(chain.content.expose().as_bytes(), key.content.expose().as_bytes()) {
         Ok(_) => Ok(Some((chain.path, key.path))),
         Err(why @ (CertificateError::NoKey | CertificateError::UnusableKey)) => {
             file::refuse(cx, &key, KEY, why, "it holds an unencrypted private key in PEM");
