@@ -163,7 +163,7 @@ impl Lifecycle {
         wait.min(latest)
     }
 
-    /// The server was not asked, because another credential has just found it down: come back then.
+    /// The server was not asked, because it was found down a moment ago: come back then.
     pub const fn spared(&mut self, until: Instant) {
         self.due = Some(until);
     }

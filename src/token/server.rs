@@ -52,7 +52,7 @@ impl Server {
     /// Waits for a place. `troubled`: the last fetch of this credential failed.
     ///
     /// # Errors
-    /// When to come back, if another credential has just found that the server is still down.
+    /// When to come back, if the server was found down a moment ago.
     pub async fn admit(&self, troubled: bool, now: impl Fn() -> Instant) -> Result<Admission<'_>, Instant> {
         // Before a place is taken: whoever waits for the outcome of another's attempt must not keep out those that are well.
         let probe = if troubled && self.is_down() { self.probe.acquire().await.ok() } else { None };

@@ -8,7 +8,7 @@ pub(super) const KEYS: &[Key] = &[
     supported("endpoint", String, "path, with {placeholders}"),
     supported("method", Any, "GET unless set; a list or * is an extension"),
     supported("backend", List, "where requests go"),
-    supported("timeout", Duration, "time for the whole exchange"),
+    supported("timeout", Duration, "time until the head of the upstream's answer, then between two pieces of its body"),
     supported("cache_ttl", Duration, "max-age of decoded answers; no effect in no-op"),
     supported("output_encoding", Kind::Word(OUTPUT_ENCODINGS), "how the answer is encoded; only no-op is built yet"),
     unless("concurrent_calls", Integer, "several copies of a request at once", &["1"]),

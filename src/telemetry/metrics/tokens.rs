@@ -156,7 +156,7 @@ impl TokenMetrics {
             )?,
             spared: counter(
                 "porteur_token_fetches_spared_total",
-                "Fetches not made because another credential has just found the server down.",
+                "Fetches not made because the server had been found down a moment before.",
                 one,
             )?,
             nonces: counter(
