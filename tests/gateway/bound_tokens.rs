@@ -3,12 +3,11 @@
 
 use crate::rejection::{guarded, rejections};
 use crate::support::client::{self, Connection, Response, request};
-use crate::support::config::ConfigFile;
-use crate::support::daemon::{Daemon, PROGRAM};
 use crate::support::gate::Gate;
 use crate::support::gateway::{Running, endpoint, protected};
 use crate::support::idp::Idp;
 use crate::support::poll::{PATIENCE, eventually};
+use crate::support::program::Program;
 use crate::support::reply::Reply;
 use crate::support::scripted::Scripted;
 use crate::support::tokens::{Form, assertion, fetches, jwt, order_refresh, row, wait_for_fetch};
@@ -16,7 +15,6 @@ use crate::support::upstream::Upstream;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -244,38 +242,8 @@ fn a_token_that_was_not_bound_is_refused_and_never_sent() {
 
 /// A gateway as a process that trusts the test authority on the way to upstreams, too, which Pingora looks for in the
 /// system's store.
-struct Trusting {
-    daemon: Daemon,
-    address: SocketAddr,
-    admin: SocketAddr,
-    _file: ConfigFile,
-}
-
-impl Trusting {
-    fn start(idp: &Idp, endpoints: &[Value]) -> Self {
-        let configuration = json!({
-            "version": 3, "listen_ip": "127.0.0.1", "port": 0, "output_encoding": "no-op",
-            "extra_config": { "admin": { "listen": "127.0.0.1:0" } },
-            "endpoints": endpoints,
-        });
-        let file = ConfigFile::json(configuration.to_string());
-        let mut command = Command::new(PROGRAM);
-        command.args(["run", "-c"]).arg(file.path()).env("PORTEUR_LOG", "trace");
-        command.env("SSL_CERT_FILE", idp.certificate("ca.pem")).env("SSL_CERT_DIR", "/nonexistent");
-        let daemon = Daemon::of(&mut command);
-        let address = |what: &str| -> SocketAddr {
-            let line = daemon.wait_for_line(|line| line.contains(what));
-            line.rsplit(' ').next().unwrap().parse().unwrap()
-        };
-        let (address, admin) = (address("porteur::cli::run: porteur "), address("admin listening on "));
-        eventually(PATIENCE, "the gateway is ready", || client::get(admin, "/readyz").status == 200);
-        Self { daemon, address, admin, _file: file }
-    }
-
-    /// Which token of a credential it is.
-    fn generation(&self, name: &str) -> u64 {
-        row(self.admin, name)["generation"].as_u64().unwrap()
-    }
+fn trusting(idp: &Idp, endpoints: &[Value]) -> Program {
+    Program::trusting(&idp.certificate("ca.pem"), endpoints, &[("PORTEUR_LOG", "trace")]).ready()
 }
 
 /// The client whose tokens are bound to its certificate.
@@ -299,7 +267,7 @@ fn the_upstream_is_shown_the_certificate_that_the_token_is_bound_to() {
     let proving = json!({
         "client_id": "dpop", "client_secret": idp.client_secret("dpop"), "token_url": idp.tls_token_url(), "dpop": true,
     });
-    let gateway = Trusting::start(
+    let gateway = trusting(
         &idp,
         &[
             endpoint("/open", &api, "/open"),
@@ -367,7 +335,7 @@ fn a_certificate_that_is_replaced_is_shown_with_the_token_that_is_bound_to_it() 
     write_pair(&idp, folder.path());
     let (certificate, key) = (folder.path().join("client.pem"), folder.path().join("client.key"));
     let api = format!("https://localhost:{}", idp.tls_resource_server().port());
-    let gateway = Trusting::start(&idp, &[protected("/bound", &api, mtls(&idp, &certificate, &key, true))]);
+    let gateway = trusting(&idp, &[protected("/bound", &api, mtls(&idp, &certificate, &key, true))]);
     let thumbprint = || {
         let answer = client::get(gateway.address, "/bound");
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -376,7 +344,9 @@ fn a_certificate_that_is_replaced_is_shown_with_the_token_that_is_bound_to_it() 
     let replace = |generation| {
         write_pair(&idp, folder.path());
         assert_eq!(client::post(gateway.admin, "/tokens/mtls-dn@127.0.0.1/refresh", "").status, 202);
-        eventually(PATIENCE, "a token", || gateway.generation("mtls-dn@127.0.0.1") >= generation);
+        eventually(PATIENCE, "a token", || {
+            row(gateway.admin, "mtls-dn@127.0.0.1")["generation"].as_u64() >= Some(generation)
+        });
     };
     let first = thumbprint();
     replace(2);

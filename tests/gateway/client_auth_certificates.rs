@@ -57,9 +57,7 @@ fn tokens_bound_to_the_certificate_are_taken_with_it() {
         let mut bound = with_certificate(&idp, id, method, certificate);
         bound["certificate_bound"] = json!(true);
         // A process of its own, because it is the system's authorities that an upstream is checked by.
-        let authorities = idp.certificate("ca.pem");
-        let variables = [("SSL_CERT_FILE", authorities.to_str().unwrap()), ("SSL_CERT_DIR", "/nonexistent")];
-        let program = Program::with(&[protected("/x", &api, bound)], &variables);
+        let program = Program::trusting(&idp.certificate("ca.pem"), &[protected("/x", &api, bound)], &[]);
         let answer = program.get("/x");
         assert_eq!(answer.status, 200, "{id}: {}", answer.text());
         assert!(answer.json()["claims"]["cnf"]["x5t#S256"].is_string(), "{}", answer.text());

@@ -6,6 +6,7 @@ use crate::support::daemon::{self, Daemon, PROGRAM};
 use crate::support::gateway::{credential, endpoint, protected};
 use crate::support::idp::{CLIENT_SECRET, Idp};
 use crate::support::poll::{PATIENCE, eventually};
+use crate::support::program::{Program, configuration};
 use crate::support::reply::Reply;
 use crate::support::scripted::Scripted;
 use crate::support::upstream::Upstream;
@@ -14,24 +15,6 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
-
-pub(crate) fn configuration(endpoints: &[Value]) -> Value {
-    json!({
-        "version": 3, "listen_ip": "127.0.0.1", "port": 0, "output_encoding": "no-op",
-        "extra_config": { "admin": { "listen": "127.0.0.1:0" } },
-        "endpoints": endpoints,
-    })
-}
-
-pub(crate) fn run(file: &ConfigFile, level: &str) -> (Daemon, SocketAddr, SocketAddr) {
-    let daemon = Daemon::of(Command::new(PROGRAM).args(["run", "-c"]).arg(file.path()).env("PORTEUR_LOG", level));
-    let address = |what: &str| {
-        let line = daemon.wait_for_line(|line| line.contains(what));
-        line.rsplit(' ').next().unwrap().parse().unwrap()
-    };
-    let (address, admin) = (address("porteur::cli::run: porteur "), address("admin listening on "));
-    (daemon, address, admin)
-}
 
 #[test]
 fn version_says_which() {
@@ -71,11 +54,10 @@ fn an_address_in_use_is_a_message_and_1() {
 #[test]
 fn signals_end_an_idle_gateway_at_once_with_0() {
     for signal in [Signal::TERM, Signal::INT] {
-        let file = ConfigFile::json(configuration(&[]).to_string());
-        let (daemon, address, _) = run(&file, "info");
-        assert_eq!(client::get(address, "/__health").status, 200);
-        daemon.signal(signal);
-        let finished = daemon.finish();
+        let program = Program::with(&[], &[]);
+        assert_eq!(program.get("/__health").status, 200);
+        program.daemon.signal(signal);
+        let finished = program.daemon.finish();
         assert_eq!(finished.status.code(), Some(0), "{}", finished.stderr);
         assert!(finished.stderr.contains("drained in"), "{}", finished.stderr);
         assert!(finished.stderr.contains("path=/__health"), "the last lines are written: {}", finished.stderr);
@@ -85,8 +67,7 @@ fn signals_end_an_idle_gateway_at_once_with_0() {
 #[test]
 fn a_second_signal_does_not_wait_for_requests_under_way() {
     let upstream = Upstream::start(|_| Reply::hang());
-    let file = ConfigFile::json(configuration(&[endpoint("/x", &upstream.url(), "/x")]).to_string());
-    let (daemon, address, _) = run(&file, "info");
+    let Program { daemon, address, .. } = Program::with(&[endpoint("/x", &upstream.url(), "/x")], &[]);
     let mut waiting = client::Connection::open(address);
     waiting.write(client::request("GET", "/x", &[], b""));
     upstream.wait_for_requests(1);
@@ -142,13 +123,12 @@ fn no_log_line_at_any_level_shows_a_secret_or_a_token() {
     let mut wrong = credential(idp.token_url());
     wrong["client_secret"] = json!("canary-wrong-secret-0123456789");
     wrong["first_token_wait"] = json!("0s");
-    let configuration = configuration(&[
+    let endpoints = [
         protected("/good", &idp.resource_url(), credential(idp.token_url())),
         protected("/canary", &gone.url(), credential(&canary.token_url())),
         protected("/wrong", &idp.resource_url(), wrong),
-    ]);
-    let file = ConfigFile::json(configuration.to_string());
-    let (daemon, address, admin) = run(&file, "trace");
+    ];
+    let Program { daemon, address, admin, .. } = Program::with(&endpoints, &[("PORTEUR_LOG", "trace")]);
     eventually(PATIENCE, "a token", || {
         client::get(admin, "/metrics").text().contains(r#"porteur_token_usable{credential="basic@127.0.0.1"} 1"#)
     });
@@ -193,27 +173,16 @@ fn certificates_are_verified_on_both_ways_out() {
     let upstream = Upstream::echo();
     let by_tls = |path: &str, host: &str| protected(path, host, credential(idp.tls_token_url()));
     let api = format!("https://{}", idp.tls_resource_server());
-    let configuration =
-        configuration(&[by_tls("/x", &api), endpoint("/open", &api, "/x"), by_tls("/plain", &upstream.url())]);
-    let file = ConfigFile::json(configuration.to_string());
-    let trusting = |ca: Option<&str>| {
-        let mut command = Command::new(PROGRAM);
-        command.args(["run", "-c"]).arg(file.path());
-        if let Some(ca) = ca {
-            command.env("SSL_CERT_FILE", idp.certificate(ca)).env("SSL_CERT_DIR", "/nonexistent");
-        }
-        let daemon = Daemon::of(&mut command);
-        let line = daemon.wait_for_line(|line| line.contains("porteur::cli::run: porteur "));
-        let address: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
-        (daemon, address)
-    };
-    let (_trusting, address) = trusting(Some("ca.pem"));
-    let answer = client::get(address, "/x");
+    let endpoints = [by_tls("/x", &api), endpoint("/open", &api, "/x"), by_tls("/plain", &upstream.url())];
+    let trusting = Program::trusting(&idp.certificate("ca.pem"), &endpoints, &[]);
+    let answer = trusting.get("/x");
     assert_eq!(answer.status, 200, "{}", answer.text());
     let issued = idp.stats().token_requests;
-    let (doubting, address) = trusting(None);
-    assert_eq!(client::get(address, "/open").status, 502, "an upstream with an unknown certificate is none");
-    doubting.wait_for_line(|line| line.contains("token fetch for `basic@127.0.0.1` failed: connection failed: TLS"));
+    let doubting = Program::with(&endpoints, &[]);
+    assert_eq!(doubting.get("/open").status, 502, "an upstream with an unknown certificate is none");
+    doubting
+        .daemon
+        .wait_for_line(|line| line.contains("token fetch for `basic@127.0.0.1` failed: connection failed: TLS"));
     assert_eq!(idp.stats().token_requests, issued, "no secret was sent");
     assert!(upstream.requests().is_empty());
 }

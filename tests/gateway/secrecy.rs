@@ -1,13 +1,13 @@
 //! No log line at any level shows what a client proves itself with: keys, assertions, proofs, a proxy's password, secrets of
 //! a file.
 
-use crate::process::{configuration, run};
 use crate::support::client;
 use crate::support::config::ConfigFile;
 use crate::support::forward_proxy::ForwardProxy;
 use crate::support::gateway::protected;
 use crate::support::idp::Idp;
 use crate::support::poll::{PATIENCE, eventually};
+use crate::support::program::Program;
 use crate::support::upstream::Upstream;
 use serde_json::json;
 use std::fs;
@@ -32,24 +32,17 @@ fn keys_assertions_proofs_and_a_proxys_password_are_in_no_log_line() {
     };
     let folder = ConfigFile::json("{}");
     let secret = folder.beside("secret", "canary-secret-in-a-file-0123456789\n");
-    let file = ConfigFile::json(
-        configuration(&[
-            protected("/good", &upstream.url(), credential(proxy.url_with("user", PASSWORD), idp.tls_token_url())),
-            protected(
-                "/wrong",
-                &upstream.url(),
-                credential(proxy.url_with("user", WRONG_PASSWORD), idp.tls_token_url()),
-            ),
-            protected(
-                "/refused",
-                &upstream.url(),
-                json!({ "client_id": "basic", "client_secret_file": secret, "token_url": idp.token_url(),
-                    "first_token_wait": "0s", "required": false }),
-            ),
-        ])
-        .to_string(),
-    );
-    let (daemon, address, admin) = run(&file, "trace");
+    let endpoints = [
+        protected("/good", &upstream.url(), credential(proxy.url_with("user", PASSWORD), idp.tls_token_url())),
+        protected("/wrong", &upstream.url(), credential(proxy.url_with("user", WRONG_PASSWORD), idp.tls_token_url())),
+        protected(
+            "/refused",
+            &upstream.url(),
+            json!({ "client_id": "basic", "client_secret_file": secret, "token_url": idp.token_url(),
+                "first_token_wait": "0s", "required": false }),
+        ),
+    ];
+    let Program { daemon, address, admin, .. } = Program::with(&endpoints, &[("PORTEUR_LOG", "trace")]);
     eventually(PATIENCE, "a token is carried", || client::get(address, "/good").status == 200);
     daemon.wait_for_line(|line| line.contains("token fetch for `pk-es256@127.0.0.1~2` failed"));
     daemon.wait_for_line(|line| line.contains("token fetch for `basic@127.0.0.1` failed"));

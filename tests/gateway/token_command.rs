@@ -1,12 +1,11 @@
 //! Tokens by hand, `porteur token` and `porteur check --tokens`, and tokens given back when the process ends.
 
-use crate::process::{configuration, run};
 use crate::support::client::{self, request};
 use crate::support::config::ConfigFile;
-use crate::support::daemon::{self, Finished};
+use crate::support::daemon::{self, Daemon, Finished};
 use crate::support::gateway::{credential, protected};
 use crate::support::idp::{CLIENT_SECRET, Idp};
-use crate::support::poll::{PATIENCE, eventually};
+use crate::support::program::{Program, configuration};
 use crate::support::reply::Reply;
 use crate::support::scripted::Scripted;
 use crate::support::upstream::Upstream;
@@ -173,13 +172,12 @@ fn check_with_tokens_tries_every_credential() {
     assert!(json.stderr.contains(told) && json.stderr.contains("credential  basic@127.0.0.1"), "{}", json.stderr);
 }
 
-/// A gateway that has carried a token, which is given.
-fn carried(file: &ConfigFile, upstream: &Upstream) -> (daemon::Daemon, String) {
-    let (daemon, address, admin) = run(file, "info");
-    eventually(PATIENCE, "the gateway is ready", || client::get(admin, "/readyz").status == 200);
-    assert_eq!(client::get(address, "/x").status, 200);
+/// A gateway that has carried a token of this credential, which is given.
+fn carried(credential: Value, upstream: &Upstream) -> (Daemon, String) {
+    let program = Program::with(&[protected("/x", &upstream.url(), credential)], &[]).ready();
+    assert_eq!(program.get("/x").status, 200);
     let authorization = upstream.requests().pop().unwrap().header("authorization").unwrap().to_owned();
-    (daemon, authorization)
+    (program.daemon, authorization)
 }
 
 #[test]
@@ -192,8 +190,7 @@ fn tokens_are_given_back_at_the_end() {
     let mut discovered = json!({"client_id": "basic", "client_secret": CLIENT_SECRET, "issuer": idp.issuer()});
     discovered["revoke_on_shutdown"] = json!(true);
     for (n, credential) in [by_url, discovered].into_iter().enumerate() {
-        let configuration = configuration(&[protected("/x", &upstream.url(), credential)]);
-        let (daemon, authorization) = carried(&ConfigFile::json(configuration.to_string()), &upstream);
+        let (daemon, authorization) = carried(credential, &upstream);
         let at_the_api = || {
             let request = request("GET", "/x", &[("Authorization", &authorization)], b"");
             client::send(idp.resource_server(), request).status
@@ -224,8 +221,7 @@ fn a_server_that_takes_no_token_back_does_not_keep_the_process_from_its_end() {
         let mut credential = credential(&server.token_url());
         credential["revoke_on_shutdown"] = json!(true);
         credential["revocation_url"] = json!(format!("{}{path}", server.url()));
-        let configuration = configuration(&[protected("/x", &upstream.url(), credential)]);
-        let (daemon, _) = carried(&ConfigFile::json(configuration.to_string()), &upstream);
+        let (daemon, _) = carried(credential, &upstream);
         daemon.terminate();
         let finished = daemon.finish();
         assert_eq!(finished.status.code(), Some(0), "{}", finished.stderr);
