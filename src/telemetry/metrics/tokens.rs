@@ -278,7 +278,7 @@ impl TokenCounters {
         self.fetch_seconds.observe(took.as_secs_f64());
     }
 
-    /// Counts a fetch that was not made, because another credential has just found the server down.
+    /// Counts a fetch that was not made, because the server had been found down a moment before.
     pub fn spared(&self) {
         self.spared.inc();
     }
