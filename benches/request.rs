@@ -19,6 +19,7 @@ use porteur::forward::ingress::{Ingress, ingress};
 use porteur::forward::{RequestView, egress};
 use porteur::snapshot::Snapshot;
 use porteur::snapshot::addresses::AddressBook;
+use porteur::snapshot::endpoint::EndpointPlan;
 use porteur::snapshot::target::TargetBuffer;
 use porteur::telemetry::metrics::Metrics;
 use porteur::token::dpop::DpopKey;
@@ -69,11 +70,11 @@ fn routing(criterion: &mut Criterion) {
         };
         criterion.bench_function(&format!("route and target, {count} endpoints"), |bencher| {
             bencher.iter(|| {
-                let Ingress::Endpoint(plan, params) = ingress(&snapshot, black_box(&view)) else {
+                let Ingress::Endpoint(EndpointPlan::Stream(plan), params) = ingress(&snapshot, black_box(&view)) else {
                     panic!("no endpoint")
                 };
                 let mut target = TargetBuffer::new();
-                plan.target.write(view.path, &params, view.query, &mut target);
+                plan.backend.target.write(view.path, &params, view.query, &mut target);
                 target.len()
             });
         });
@@ -88,7 +89,8 @@ fn injection(criterion: &mut Criterion) {
     let slot = tokens.slots().next().expect("a credential");
     let secret = Secret::new("x".repeat(900));
     slot.publish(Token::new("Bearer", &secret, 1, life, now).expect("a header"));
-    let token = snapshot.endpoints[0].token.as_ref().expect("a token");
+    let EndpointPlan::Stream(plan) = &snapshot.endpoints[0] else { panic!("no-op") };
+    let token = plan.backend.token.as_ref().expect("a token");
     let mut request = RequestHeader::build(Method::GET, b"/", Some(16)).expect("a request");
     criterion.bench_function("token lookup and injection", |bencher| {
         bencher.iter(|| egress::carry(black_box(token), None, 0, now.instant, &mut request).is_ok());

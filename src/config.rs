@@ -28,7 +28,7 @@ use diagnostic::{Diagnostic, Diagnostics, Severity};
 use interpolate::Sources;
 use mask::Masked;
 use model::Model;
-use read::Context;
+use read::{Context, Earlier};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -108,6 +108,7 @@ fn load_from(name: &str, format: Format, text: &str, options: &Options, sources:
         diagnostics: Diagnostics::new(text),
         options,
         no_op: false,
+        earlier: Earlier::default(),
         namespaces: HashSet::new(),
         credentials: HashSet::new(),
         folder: sources.folder,

@@ -4,10 +4,13 @@
 //! Nothing here reads or writes a connection; `proxy` carries these decisions out.
 
 pub mod built_in;
+pub mod connection;
 pub mod egress;
+pub mod errors;
 pub mod ingress;
 pub mod path;
 pub mod rejection;
+pub mod replay;
 pub mod reply;
 pub mod response;
 

@@ -4,6 +4,7 @@
 
 pub mod base;
 pub mod cli;
+pub mod compose;
 pub mod config;
 pub mod demo;
 pub mod forward;

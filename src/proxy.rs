@@ -2,21 +2,23 @@
 //!
 //! Each hook is a few lines; what a request has been through is kept in [`context::Context`]. Nothing here decides.
 
+mod composed;
 pub mod context;
 mod echo;
-mod errors;
 pub mod in_flight;
 mod replay;
 mod wire;
 
 use crate::base::Failure;
+use crate::compose::Composer;
 use crate::config::model::OnMissing;
 use crate::forward::egress::Carried;
 use crate::forward::ingress::{Ingress, ingress};
 use crate::forward::rejection::Verdict;
 use crate::forward::reply::Reply;
-use crate::forward::{egress, response};
+use crate::forward::{egress, errors, response};
 use crate::snapshot::Snapshot;
+use crate::snapshot::endpoint::EndpointPlan;
 use crate::telemetry::lines::Lines;
 use crate::telemetry::metrics::Metrics;
 use arc_swap::ArcSwap;
@@ -46,6 +48,8 @@ pub struct Proxy {
     pub lines: Lines,
     /// Requests under way.
     pub in_flight: InFlight,
+    /// Carries composed endpoints.
+    pub composer: Arc<Composer>,
 }
 
 #[async_trait]
@@ -64,9 +68,12 @@ impl ProxyHttp for Proxy {
         // Off, Pingora would answer 400 to a request when anything of the next one comes before it is through.
         session.set_pipelining_enabled(true);
         match ingress(&ctx.snapshot, &wire::view(session)) {
-            Ingress::Endpoint(plan, params) => {
-                let turn = plan.upstream.turn();
-                let must_wait = plan.token.as_ref().is_some_and(|token| !token.slot.is_usable(ctx.started));
+            Ingress::Endpoint(EndpointPlan::Compose(plan), params) => {
+                Box::pin(composed::answer(&self.composer, session, ctx, plan, params)).await
+            }
+            Ingress::Endpoint(EndpointPlan::Stream(plan), params) => {
+                let turn = plan.backend.upstream.turn();
+                let must_wait = plan.backend.token.as_ref().is_some_and(|token| !token.slot.is_usable(ctx.started));
                 ctx.route = Some(Route::new(plan, params, turn));
                 // Boxed, and so out of the way: this future is allocated for each request, this branch is rare.
                 if must_wait { Box::pin(wait_for_token(session, ctx)).await } else { Ok(false) }
@@ -78,7 +85,7 @@ impl ProxyHttp for Proxy {
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
         let left = ctx.left_for_attempt();
         let Some(route) = &mut ctx.route else { return Err(ctx.fail(Failure::Internal)) };
-        let choice = route.plan.upstream.choose(route.turn, route.step);
+        let choice = route.plan.backend.upstream.choose(route.turn, route.step);
         let Some(choice) = choice else { return Err(ctx.fail(Failure::NoHost)) };
         route.attempts = route.attempts.saturating_add(1);
         // A kept connection that turns out to be closed is replaced on the same host; only a failed connect moves on.
@@ -86,8 +93,8 @@ impl ProxyHttp for Proxy {
         route.host = choice.index;
         route.address = Some(choice.address);
         let has_hop_by_hop = egress::has_hop_by_hop(&session.req_header().headers);
-        let mut peer = choice.host.peer(choice.address, left, route.plan.timeout, has_hop_by_hop);
-        if let Some(token) = &route.plan.token
+        let mut peer = choice.host.peer(choice.address, left, route.plan.backend.timeout, has_hop_by_hop);
+        if let Some(token) = &route.plan.backend.token
             && let Some(certificate) = &token.certificate
         {
             route.bound = token.slot.token();
@@ -104,7 +111,7 @@ impl ProxyHttp for Proxy {
     ) -> Result<()> {
         let now = ctx.now_for_token();
         let Some(route) = &mut ctx.route else { return Err(ctx.fail(Failure::Internal)) };
-        let plan = &route.plan;
+        let plan = &route.plan.backend;
         let Some(host) = plan.upstream.host(route.host) else { return Err(ctx.fail(Failure::Internal)) };
         let view = wire::view(session);
         let carried = egress::rewrite(plan, &route.params, &host.authority, &view, request).and_then(|()| {
@@ -123,7 +130,7 @@ impl ProxyHttp for Proxy {
         // Nothing has been sent, so any request may go to the next host while there is time.
         let another = ctx.route.as_mut().is_some_and(|route| {
             route.step = route.next_step;
-            route.plan.upstream.choose(route.turn, route.step).is_some()
+            route.plan.backend.upstream.choose(route.turn, route.step).is_some()
         });
         error.set_retry(another && !ctx.left().is_zero());
         error
@@ -142,7 +149,7 @@ impl ProxyHttp for Proxy {
             error.set_retry(true);
             return error;
         }
-        let method = ctx.route.as_ref().and_then(|route| route.plan.method.as_ref());
+        let method = ctx.route.as_ref().and_then(|route| route.plan.backend.method.as_ref());
         let repeatable = method.unwrap_or(&session.req_header().method).is_idempotent()
             && wire::answered(session).is_none()
             && !session.retry_buffer_truncated()
@@ -273,7 +280,7 @@ async fn answer(session: &mut Session, ctx: &mut Context, ingress: Ingress) -> R
 /// Waits for the very first token and answers if there is none to be had. The endpoint's timeout begins afterwards: it
 /// is the upstream's.
 async fn wait_for_token(session: &mut Session, ctx: &mut Context) -> Result<bool> {
-    let Some(token) = ctx.route.as_ref().and_then(|route| route.plan.token.as_ref()) else { return Ok(false) };
+    let Some(token) = ctx.route.as_ref().and_then(|route| route.plan.backend.token.as_ref()) else { return Ok(false) };
     let is_first = !token.slot.has_started();
     let waited = token.slot.started_within(token.first_token_wait).await;
     let now = Instant::now();

@@ -11,6 +11,7 @@ pub mod listen;
 mod resolver;
 
 use crate::base::jws::KeyError;
+use crate::compose::Composer;
 use crate::config::model::Model;
 use crate::proxy::Proxy;
 use crate::proxy::in_flight::InFlight;
@@ -29,6 +30,7 @@ pub use drain::{Signals, Stop};
 use listen::{ListenError, Listening};
 use pingora_core::apps::ServerApp;
 use pingora_core::apps::http_app::HttpServer;
+use pingora_core::connectors::ConnectorOptions;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::background::background_service;
@@ -96,6 +98,7 @@ impl Gateway {
         let public = Listening::new(listen::public(model.listen_ip, model.port)?)?;
         let admin = model.admin.as_ref().map(|admin| Listening::new(listen::on(admin.listen)?)).transpose()?;
 
+        let conf = conf(settings.threads);
         let in_flight = InFlight::new(metrics.clone());
         let (stopping, stop) = watch::channel(false);
         let proxy = Proxy {
@@ -103,6 +106,7 @@ impl Gateway {
             metrics: metrics.clone(),
             lines: settings.lines.clone(),
             in_flight: in_flight.clone(),
+            composer: Arc::new(Composer::new(ConnectorOptions::from_server_conf(&conf))),
         };
         let admin_app = Admin {
             metrics: metrics.clone(),
@@ -112,7 +116,7 @@ impl Gateway {
         };
         let (address, admin_address) = (public.address, admin.as_ref().map(|admin| admin.address));
 
-        let mut server = Server::new_with_opt_and_conf(None, conf(settings.threads));
+        let mut server = Server::new_with_opt_and_conf(None, conf);
         let keeper = Arc::new(Keeper::new(&tokens, &metrics.tokens));
         server.add_service(background_service("tokens", Tokens { keeper: keeper.clone() }));
         let resolving = Resolving { resolver: Resolver::new(&addresses) };

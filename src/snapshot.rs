@@ -5,7 +5,9 @@
 //! reached through atomic pointers. Deciding what to do with a request is `forward`'s work.
 
 pub mod addresses;
+pub mod backend;
 pub mod bound_certificate;
+pub mod composition;
 pub mod endpoint;
 pub mod headers;
 pub mod router;
@@ -16,9 +18,8 @@ use crate::config::model::Model;
 use crate::telemetry::metrics::{EndpointMetrics, Metrics};
 use crate::token::table::TokenTable;
 use addresses::AddressBook;
-use endpoint::EndpointPlan;
+use endpoint::{EndpointPlan, Surroundings};
 use router::Router;
-use std::sync::Arc;
 
 /// Everything requests need to know of the configuration.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub struct Snapshot {
     /// From method and path to an index into `endpoints`.
     pub router: Router,
     /// In the order of the file.
-    pub endpoints: Vec<Arc<EndpointPlan>>,
+    pub endpoints: Vec<EndpointPlan>,
     /// Metrics of requests that no endpoint answered.
     pub unrouted: EndpointMetrics,
     /// Metrics of porteur's own endpoints: health, debug, echo.
@@ -67,11 +68,9 @@ impl Snapshot {
         addresses: &mut AddressBook,
         metrics: &Metrics,
     ) -> Result<Self, CompileError> {
-        let endpoints = model
-            .endpoints
-            .iter()
-            .map(|endpoint| EndpointPlan::compile(endpoint, tokens, addresses, metrics).map(Arc::new))
-            .collect::<Result<_, _>>()?;
+        let mut around = Surroundings { tokens, addresses, metrics };
+        let compile = |endpoint| EndpointPlan::compile(endpoint, &mut around);
+        let endpoints = model.endpoints.iter().map(compile).collect::<Result<_, _>>()?;
         Ok(Self {
             router: Router::compile(model)?,
             endpoints,

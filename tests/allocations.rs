@@ -12,6 +12,7 @@ use porteur::forward::ingress::{Ingress, ingress};
 use porteur::forward::{RequestView, egress};
 use porteur::snapshot::Snapshot;
 use porteur::snapshot::addresses::AddressBook;
+use porteur::snapshot::endpoint::EndpointPlan;
 use porteur::snapshot::target::TargetBuffer;
 use porteur::telemetry::metrics::Metrics;
 use porteur::token::schedule::Life;
@@ -79,7 +80,8 @@ fn token_lookup_and_injection_allocate_nothing() {
     let now = Moment::now();
     let secret = Secret::new("x".repeat(900));
     tokens.slots().next().unwrap().publish(Token::new("Bearer", &secret, 1, Life::ENDLESS, now).unwrap());
-    let token = snapshot.endpoints[0].token.as_ref().unwrap();
+    let EndpointPlan::Stream(plan) = &snapshot.endpoints[0] else { panic!("no-op") };
+    let token = plan.backend.token.as_ref().unwrap();
     let mut request = RequestHeader::build(Method::GET, b"/", Some(16)).unwrap();
     // arc-swap sets something up for a thread when it loads for the first time.
     assert!(token.slot.is_usable(now.instant));
@@ -103,9 +105,11 @@ fn finding_an_endpoint_and_forming_its_target_allocate_nothing() {
         client: None,
     };
     let (count, target) = allocations(|| {
-        let Ingress::Endpoint(plan, params) = ingress(&snapshot, &view) else { panic!("an endpoint") };
+        let Ingress::Endpoint(EndpointPlan::Stream(plan), params) = ingress(&snapshot, &view) else {
+            panic!("an endpoint")
+        };
         let mut target = TargetBuffer::new();
-        plan.target.write(view.path, &params, view.query, &mut target);
+        plan.backend.target.write(view.path, &params, view.query, &mut target);
         target
     });
     assert_eq!(std::str::from_utf8(&target).unwrap(), "/v1/orders/42?x=1&a=1");

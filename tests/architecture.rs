@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top down. A module may import those below it.
-const ORDER: [&str; 10] =
-    ["cli", "demo", "server", "proxy", "forward", "snapshot", "token", "telemetry", "config", "base"];
+const ORDER: [&str; 11] =
+    ["cli", "demo", "server", "proxy", "compose", "forward", "snapshot", "token", "telemetry", "config", "base"];
 
 /// Modules that must not know Pingora.
 const WITHOUT_PINGORA: [&str; 4] = ["token", "telemetry", "config", "base"];

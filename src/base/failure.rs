@@ -23,6 +23,16 @@ pub enum Failure {
     UpstreamProtocol,
     /// The upstream did not answer within the timeout.
     UpstreamTimeout,
+    /// A backend of a decoded endpoint answered with a status that is no success.
+    UpstreamStatus,
+    /// A backend's answer is not in the encoding it should be in.
+    Undecodable,
+    /// A backend's answer is longer than is held.
+    UpstreamTooLarge,
+    /// The request's body is longer than is held.
+    TooLarge,
+    /// The client did not send its request in time.
+    Deadline,
     /// A fault of porteur's own.
     Internal,
     /// The client left before it had its answer.
@@ -38,7 +48,7 @@ struct Row {
 
 impl Failure {
     /// Every failure, for documentation and for metrics that must exist before the first one happens.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BadRequest,
@@ -47,6 +57,11 @@ impl Failure {
         Self::Connect,
         Self::UpstreamProtocol,
         Self::UpstreamTimeout,
+        Self::UpstreamStatus,
+        Self::Undecodable,
+        Self::UpstreamTooLarge,
+        Self::TooLarge,
+        Self::Deadline,
         Self::Internal,
         Self::ClientGone,
     ];
@@ -86,6 +101,12 @@ impl Failure {
             Self::Connect => (502, "connect", "upstream unreachable"),
             Self::UpstreamProtocol => (502, "upstream_protocol", "invalid upstream answer"),
             Self::UpstreamTimeout => (504, "upstream_timeout", "upstream timeout"),
+            // KrakenD answers 500 when a backend fails, whatever its status was.
+            Self::UpstreamStatus => (500, "upstream_status", "invalid status code"),
+            Self::Undecodable => (500, "undecodable", "invalid upstream body"),
+            Self::UpstreamTooLarge => (502, "upstream_too_large", "upstream answer too large"),
+            Self::TooLarge => (413, "too_large", "request body too large"),
+            Self::Deadline => (504, "deadline", "request timeout"),
             Self::Internal => (500, "internal", "internal error"),
             Self::ClientGone => (499, "client_gone", "client closed the connection"),
         };

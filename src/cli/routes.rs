@@ -3,7 +3,7 @@
 use crate::base::duration;
 use crate::cli::load::Configuration;
 use crate::cli::print;
-use crate::config::model::{Endpoint, Host, Methods};
+use crate::config::model::{Backend, Endpoint, Host, Methods};
 use crate::token::table::TokenTable;
 use clap::Args;
 use std::process::ExitCode;
@@ -23,14 +23,15 @@ impl Routes {
             Err(code) => return code,
         };
         let mut rows = vec![TITLES.map(str::to_owned)];
-        rows.extend(model.endpoints.iter().map(|endpoint| row(endpoint, &tokens)));
+        for endpoint in &model.endpoints {
+            rows.extend(endpoint.backends().map(|backend| row(endpoint, backend, &tokens)));
+        }
         table(&rows).iter().for_each(print::line);
         ExitCode::SUCCESS
     }
 }
 
-fn row(endpoint: &Endpoint, tokens: &TokenTable) -> [String; 6] {
-    let backend = &endpoint.backend;
+fn row(endpoint: &Endpoint, backend: &Backend, tokens: &TokenTable) -> [String; 6] {
     let methods = match &endpoint.methods {
         Methods::Any => "*".to_owned(),
         Methods::Only(methods) => methods.iter().map(http::Method::as_str).collect::<Vec<_>>().join(","),

@@ -43,6 +43,8 @@ codes! {
     FILE = "E028": "a file that a key names cannot be read, or does not hold what it should";
     CONTRADICTION = "E029": "keys of a credential contradict each other";
     CREDENTIAL = "E030": "there is no credential of this name";
+    FLATMAP = "E050": "an operation of `flatmap_filter` is not valid";
+    OLD_KEY = "E051": "a key of version 2 that version 3 gives no effect";
 
     IGNORED_KEY = "W001": "an unknown key has no effect";
     NO_EFFECT = "W002": "a known key has no effect";
@@ -58,6 +60,8 @@ codes! {
     READABLE_SECRET = "W012": "a file with a secret can be read by everybody";
     UNUSED_CREDENTIAL = "W013": "no backend uses a named credential";
     SHORT_SECRET = "W014": "a secret that signs is shorter than its algorithm wants";
+    OVERRULED = "W024": "a key that shapes answers is overruled by another one";
+    POINTLESS = "W025": "a part of what shapes answers has no effect";
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod namespaces;
 mod service;
 
 pub use backend::ENCODINGS;
-pub use inside::CLIENT_AUTH;
+pub use inside::{CLIENT_AUTH, FLATMAP_TYPES, STATIC_STRATEGIES};
 pub use namespaces::{LEGACY, NAMESPACES};
 pub use service::OUTPUT_ENCODINGS;
 
@@ -64,8 +64,10 @@ pub enum Support {
         /// Values that ask for what porteur does anyway; of an object, the switch that turns it off.
         fine: &'static [&'static str],
     },
-    /// An error until it is built, and a warning where answers pass as they are: there KrakenD ignores it too.
-    Decoded(&'static str),
+    /// Yes, and a warning where answers pass as they are: there KrakenD ignores it too.
+    Decoded,
+    /// The same, but an error elsewhere: the key has a new name, and what the old one asks for would not happen.
+    Renamed(&'static str),
     /// An error for ever.
     Refused(&'static str),
     /// A warning: the rest works without it.
@@ -131,8 +133,14 @@ impl Level {
 }
 
 /// Levels that are no namespace of their own.
-const LEVELS: [Level; 4] =
-    [Level::Root, Level::Endpoint, Level::Backend, Level::Namespace("auth/client-credentials.tls")];
+const LEVELS: [Level; 6] = [
+    Level::Root,
+    Level::Endpoint,
+    Level::Backend,
+    Level::Namespace("auth/client-credentials.tls"),
+    Level::Namespace("proxy.flatmap_filter"),
+    Level::Namespace("proxy.static"),
+];
 
 /// The row of a namespace by its short name.
 pub fn namespace(name: &str) -> Option<&'static Namespace> {
@@ -173,8 +181,12 @@ const fn unless(name: &'static str, kind: Kind, what: &'static str, fine: &'stat
     Key { name, kind, support: Support::NotYet { what, fine }, doc: what }
 }
 
-const fn decoded(name: &'static str, kind: Kind, what: &'static str) -> Key {
-    Key { name, kind, support: Support::Decoded(what), doc: what }
+const fn decoded(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key { name, kind, support: Support::Decoded, doc }
+}
+
+const fn renamed(name: &'static str, kind: Kind, today: &'static str) -> Key {
+    Key { name, kind, support: Support::Renamed(today), doc: today }
 }
 
 const fn refused(name: &'static str, kind: Kind, reason: &'static str) -> Key {

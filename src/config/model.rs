@@ -3,11 +3,18 @@
 //! Nothing here is optional that has a default, and a value of these types proves that its check was made. It is still
 //! plain data: compiling it into what requests use is the Snapshot's work.
 
+mod composition;
 mod credential;
+mod shape;
 
+pub use composition::{Composition, EarlierField, ErrorStatus, Sequential, Shadow};
 pub use credential::{
     Assertion, BasicEncoding, ClientAuth, Credential, OnMissing, ProxyUrl, Replay, RequestFormat, Revocation,
     SecretMethod, SecretSource, TlsVersion, TokenEndpoint, TokenPolicy, Transport,
+};
+
+pub use shape::{
+    Decoding, Encoding, Field, Fields, Filter, FlatmapOperation, OutputEncoding, StaticData, StaticStrategy,
 };
 
 use http::{HeaderName, Method};
@@ -91,8 +98,39 @@ pub struct Endpoint {
     pub input_headers: AllowList<HeaderName>,
     /// `input_query_strings`: which query parameters go on, case-sensitive.
     pub input_query_strings: AllowList<String>,
-    /// The one entry of `backend`.
-    pub backend: Backend,
+    /// `output_encoding`, and with it `backend`.
+    pub answer: Answer,
+}
+
+impl Endpoint {
+    /// Every entry of `backend`, shadows last.
+    pub fn backends(&self) -> impl Iterator<Item = &Backend> {
+        let shadows = match &self.answer {
+            Answer::NoOp(_) => &[][..],
+            Answer::Composed(composition) => &composition.shadows,
+        };
+        self.answer.backends().iter().chain(shadows.iter().map(|shadow| &shadow.backend))
+    }
+}
+
+/// Where the answer of an endpoint comes from.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// `no-op`: it is the one backend's, as it came.
+    NoOp(Box<Backend>),
+    /// Any other encoding: it is made of what the backends answered.
+    Composed(Box<Composition>),
+}
+
+impl Answer {
+    /// The backends whose answers count, in the order of the file.
+    #[must_use]
+    pub fn backends(&self) -> &[Backend] {
+        match self {
+            Self::NoOp(backend) => std::slice::from_ref(backend),
+            Self::Composed(composition) => &composition.backends,
+        }
+    }
 }
 
 /// The methods an endpoint answers to.
@@ -154,6 +192,10 @@ pub struct Backend {
     pub input_query_strings: Option<AllowList<String>>,
     /// `extra_config."auth/client-credentials"`, unless disabled.
     pub token: Option<TokenPolicy>,
+    /// `encoding` and the keys that shape the answer; without effect in no-op.
+    pub decoding: Decoding,
+    /// `extra_config."backend/http"`.
+    pub errors: ErrorStatus,
 }
 
 /// An upstream: scheme, name and port.
@@ -197,4 +239,6 @@ pub enum Piece {
     Literal(String),
     /// `{name}`: the index into [`EndpointPath::params`].
     Param(usize),
+    /// `{respN_field}`: the index into [`Sequential::fields`].
+    Earlier(usize),
 }

@@ -3,6 +3,8 @@
 
 mod admin;
 mod backend;
+mod backend_http;
+mod composition;
 mod credential;
 mod endpoint;
 mod host;
@@ -10,8 +12,10 @@ mod lists;
 mod method;
 mod namespaces;
 mod path;
+mod proxy;
 mod root;
 mod router;
+mod shape;
 mod url_pattern;
 
 pub(super) use endpoint::Route;

@@ -9,6 +9,7 @@ use super::Options;
 use super::code::{self, Code};
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::document::{Member, Node, Origin, Value};
+use super::model::EarlierField;
 use super::show;
 use crate::base::duration;
 use std::collections::HashSet;
@@ -24,12 +25,25 @@ pub(super) struct Context<'a> {
     pub options: &'a Options,
     /// Whether answers of the endpoint that is being read pass as they are.
     pub no_op: bool,
+    /// What the backend that is being read may use of others of its endpoint.
+    pub earlier: Earlier,
     /// The short name of every namespace that is written anywhere.
     pub namespaces: HashSet<String>,
     /// The name of every named credential that a backend uses.
     pub credentials: HashSet<String>,
     /// Where relative paths start: the folder of the configuration file.
     pub folder: &'a Path,
+}
+
+/// Earlier backends of the endpoint that is being read.
+#[derive(Default)]
+pub(super) struct Earlier {
+    /// Whether the backends are asked one after the other.
+    pub sequential: bool,
+    /// The position of the backend that is being read.
+    pub backend: usize,
+    /// What is used of those before it.
+    pub fields: Vec<EarlierField>,
 }
 
 impl Context<'_> {

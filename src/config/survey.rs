@@ -29,6 +29,8 @@ enum Place {
     Credentials,
     /// Parameters of a token request: every key counts, as it is spelled.
     Parameters,
+    /// `mapping`: names of fields, which people choose.
+    Names,
     /// The value of a known key.
     Value(Show),
     /// Nothing that we know.
@@ -76,6 +78,7 @@ fn below(place: Place, key: &str) -> (Place, bool) {
         }
         Place::Credentials => (Place::Keys(Level::Namespace("auth/client-credentials")), true),
         Place::Parameters => (Place::Value(Show::Never), true),
+        Place::Names => (Place::Value(Show::Word), true),
         Place::Value(_) | Place::Foreign => (Place::Foreign, true),
     }
 }
@@ -86,9 +89,12 @@ fn of_key(level: Level, key: &Key) -> Place {
         (Level::Endpoint, "backend") => Place::Keys(Level::Backend),
         (_, "extra_config") => Place::Namespaces,
         (_, "endpoint_params" | "request_headers") => Place::Parameters,
+        (Level::Backend, "mapping") => Place::Names,
         (Level::Namespace("auth/client-credentials"), "tls") => {
             Place::Keys(Level::Namespace("auth/client-credentials.tls"))
         }
+        (Level::Namespace("proxy"), "flatmap_filter") => Place::Keys(Level::Namespace("proxy.flatmap_filter")),
+        (Level::Namespace("proxy"), "static") => Place::Keys(Level::Namespace("proxy.static")),
         _ => Place::Value(show::of_key(key)),
     }
 }
@@ -101,7 +107,7 @@ fn shown_length(member: &Member, place: Place, after_nothing: bool) -> usize {
     }
     let known = match place {
         Place::Keys(level) => suggest::closest(key, level.keys().iter().map(|key| key.name)).is_some(),
-        Place::Namespaces | Place::Credentials => true,
+        Place::Namespaces | Place::Credentials | Place::Names => true,
         Place::Parameters => false,
         Place::Value(_) | Place::Foreign => return 0,
     };

@@ -6,8 +6,8 @@
 use crate::base::Failure;
 use crate::base::text::write_ipv4;
 use crate::config::model::{AllowList, OnMissing};
-use crate::forward::RequestView;
-use crate::snapshot::endpoint::{DpopUse, EndpointPlan, TokenUse};
+use crate::forward::{RequestView, connection};
+use crate::snapshot::backend::{BackendPlan, DpopUse, TokenUse};
 use crate::snapshot::target::{Params, TargetBuffer};
 use crate::telemetry::metrics::MissingAction;
 use crate::token::slot::Token;
@@ -31,7 +31,7 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static(crate::base::text::USER
 /// # Errors
 /// [`Failure::Internal`] if the target cannot be formed, which the checks of path and configuration exclude.
 pub fn rewrite(
-    plan: &EndpointPlan,
+    plan: &BackendPlan,
     params: &Params,
     authority: &HeaderValue,
     client: &RequestView<'_>,
@@ -50,7 +50,7 @@ pub fn rewrite(
 
 /// Sets the target, unless it is the client's own: the most common case of `/*` costs nothing.
 fn retarget(
-    plan: &EndpointPlan,
+    plan: &BackendPlan,
     params: &Params,
     client: &RequestView<'_>,
     request: &mut RequestHeader,
@@ -67,7 +67,7 @@ fn retarget(
 
 /// Removes what the endpoint does not let through. Hop-by-hop headers are gone already: Pingora takes them out, with those
 /// that `Connection` names, before it asks us (`HttpUpstreamRequestPolicy`).
-fn reduce(plan: &EndpointPlan, request: &mut RequestHeader) {
+fn reduce(plan: &BackendPlan, request: &mut RequestHeader) {
     match &plan.headers {
         AllowList::All => {
             for name in &CLAIMS {
@@ -131,6 +131,16 @@ static HOP_BY_HOP: [HeaderName; 10] = [
 #[must_use]
 pub fn has_hop_by_hop(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| HOP_BY_HOP.contains(name))
+}
+
+/// Removes what must not leave its connection (RFC 9110 §7.6.1), for a carrier that has no Pingora to do it.
+pub fn strip_hop_by_hop(request: &mut RequestHeader) {
+    for name in connection::named(&request.headers) {
+        request.remove_header(&name);
+    }
+    for name in &HOP_BY_HOP {
+        request.remove_header(name);
+    }
 }
 
 /// Headers that belong to the message, not to the client: without them the body cannot be framed, or the client waits for

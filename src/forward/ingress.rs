@@ -9,13 +9,12 @@ use crate::snapshot::endpoint::EndpointPlan;
 use crate::snapshot::router::Found;
 use crate::snapshot::target::Params;
 use http::{HeaderValue, Method, StatusCode, Version};
-use std::sync::Arc;
 
 /// What a request is for.
 #[derive(Debug)]
 pub enum Ingress {
     /// An endpoint.
-    Endpoint(Arc<EndpointPlan>, Params),
+    Endpoint(EndpointPlan, Params),
     /// An endpoint of porteur's own.
     BuiltIn(BuiltIn),
     /// A path that is right somewhere else.

@@ -1,7 +1,7 @@
 //! When an upstream rejects the token it was given: what its answer means, and whether the request may be sent once more.
 
 use crate::config::model::Replay;
-use crate::snapshot::endpoint::TokenUse;
+use crate::snapshot::backend::TokenUse;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use std::time::Duration;
 

@@ -28,7 +28,9 @@ impl Reply {
         Self { status, headers: SmallVec::new(), body: Bytes::new() }
     }
 
-    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    /// The same with one more header.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
@@ -39,6 +41,16 @@ impl Reply {
         let mut reply = Self::new(StatusCode::OK).with(header::CONTENT_TYPE, JSON);
         reply.body = value.to_string().into();
         reply
+    }
+
+    /// A status with a body, if there is one.
+    #[must_use]
+    pub fn of(status: StatusCode, content_type: Option<HeaderValue>, body: Bytes) -> Self {
+        let reply = Self { body, ..Self::new(status) };
+        match content_type {
+            Some(content_type) => reply.with(header::CONTENT_TYPE, content_type),
+            None => reply,
+        }
     }
 
     /// A redirect.

@@ -1,8 +1,8 @@
 //! The way back: what of an upstream's answer is not for the client.
 
-use http::{HeaderName, HeaderValue, header};
+use crate::forward::connection;
+use http::{HeaderName, header};
 use pingora::http::ResponseHeader;
-use smallvec::SmallVec;
 
 /// Hop-by-hop headers of a response (RFC 9110 §7.6.1) apart from `Connection` and `Transfer-Encoding`, which Pingora
 /// writes itself; the others it passes on to HTTP/1 clients.
@@ -22,7 +22,7 @@ pub fn reduce(response: &mut ResponseHeader) {
     if !response.headers.keys().any(is_one) {
         return;
     }
-    for name in named_by_connection(response) {
+    for name in connection::named(&response.headers) {
         response.remove_header(&name);
     }
     for name in &HOP_BY_HOP {
@@ -33,19 +33,6 @@ pub fn reduce(response: &mut ResponseHeader) {
 /// For a client of HTTP/1.0, which knows no chunks (RFC 9112 §6.1). Says whether the body now ends with the connection.
 pub fn unchunk(response: &mut ResponseHeader) -> bool {
     response.remove_header(&header::TRANSFER_ENCODING).is_some()
-}
-
-fn named_by_connection(response: &ResponseHeader) -> SmallVec<[HeaderName; 4]> {
-    let names = |value: &HeaderValue| -> SmallVec<[HeaderName; 4]> {
-        value
-            .as_bytes()
-            .split(|byte| *byte == b',')
-            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-            // `close` and `keep-alive` are about the connection, and framing is not for an upstream to take away.
-            .filter(|name| !matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::CONNECTION))
-            .collect()
-    };
-    response.headers.get_all(header::CONNECTION).iter().flat_map(names).collect()
 }
 
 #[cfg(test)]

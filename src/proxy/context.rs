@@ -1,10 +1,12 @@
 //! What one request has been through.
 
 use crate::base::Failure;
+use crate::forward::replay::Replays;
 use crate::forward::reply::Reply;
 use crate::proxy::in_flight::Guard;
 use crate::snapshot::Snapshot;
-use crate::snapshot::endpoint::EndpointPlan;
+use crate::snapshot::composition::ComposePlan;
+use crate::snapshot::endpoint::{Common, StreamPlan};
 use crate::snapshot::target::Params;
 use crate::telemetry::metrics::{EndpointMetrics, MissingAction};
 use crate::token::slot::Token;
@@ -19,8 +21,10 @@ pub struct Context {
     pub snapshot: Arc<Snapshot>,
     /// When its head was read.
     pub started: Instant,
-    /// The endpoint, once found.
+    /// The endpoint whose bytes pass as they come, once found.
     pub route: Option<Route>,
+    /// The endpoint whose answer is composed, once found.
+    pub composed: Option<Composed>,
     /// Whether porteur itself has an endpoint at this path.
     pub is_built_in: bool,
     /// When it was ready to be sent upstream: later than `started` only if it had to wait for the first token, which has
@@ -35,10 +39,18 @@ pub struct Context {
     _in_flight: Guard,
 }
 
+/// A composed endpoint and what became of it.
+pub struct Composed {
+    /// The endpoint.
+    pub plan: Arc<ComposePlan>,
+    /// Requests made to its backends.
+    pub attempts: u8,
+}
+
 /// A matched endpoint and the attempts made for it.
 pub struct Route {
     /// The endpoint.
-    pub plan: Arc<EndpointPlan>,
+    pub plan: Arc<StreamPlan>,
     /// Values of its placeholders.
     pub params: Params,
     /// Where in the round of hosts this request begins.
@@ -60,36 +72,14 @@ pub struct Route {
     pub generation: u64,
     /// What the upstream's answers have led to.
     pub replays: Replays,
-}
-
-/// Repetitions of a request, each made once at the most.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Replays {
-    /// Because its token was rejected.
-    pub token: bool,
-    /// Because its proof lacked the upstream's nonce.
-    pub nonce: bool,
     /// One is about to be made.
-    pub pending: bool,
-}
-
-impl Replays {
-    /// For the access log.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match (self.token, self.nonce) {
-            (false, false) => "",
-            (true, false) => "token",
-            (false, true) => "nonce",
-            (true, true) => "token,nonce",
-        }
-    }
+    pub is_repeated: bool,
 }
 
 impl Route {
     /// An endpoint that a request has just been matched with.
     #[must_use]
-    pub fn new(plan: Arc<EndpointPlan>, params: Params, turn: usize) -> Self {
+    pub fn new(plan: Arc<StreamPlan>, params: Params, turn: usize) -> Self {
         Self {
             plan,
             params,
@@ -102,6 +92,7 @@ impl Route {
             bound: None,
             generation: 0,
             replays: Replays::default(),
+            is_repeated: false,
         }
     }
 }
@@ -115,6 +106,7 @@ impl Context {
             snapshot,
             started,
             route: None,
+            composed: None,
             is_built_in: false,
             ready: started,
             failure: None,
@@ -127,7 +119,7 @@ impl Context {
     /// What is left of the endpoint's timeout; zero when it is over.
     #[must_use]
     pub fn left(&self) -> Duration {
-        let timeout = self.route.as_ref().map_or(Duration::ZERO, |route| route.plan.timeout);
+        let timeout = self.route.as_ref().map_or(Duration::ZERO, |route| route.plan.backend.timeout);
         timeout.saturating_sub(self.ready.elapsed())
     }
 
@@ -136,7 +128,7 @@ impl Context {
     #[must_use]
     pub fn left_for_attempt(&self) -> Duration {
         match &self.route {
-            Some(route) if route.attempts == 0 => route.plan.timeout,
+            Some(route) if route.attempts == 0 => route.plan.backend.timeout,
             _ => self.left(),
         }
     }
@@ -158,7 +150,7 @@ impl Context {
     /// The answer for a failure of this request.
     #[must_use]
     pub fn failure_reply(&self, failure: Failure) -> Reply {
-        let token = self.route.as_ref().and_then(|route| route.plan.token.as_ref());
+        let token = self.route.as_ref().and_then(|route| route.plan.backend.token.as_ref());
         match token.filter(|_| failure == Failure::TokenUnavailable) {
             None => Reply::failure(failure, None, self.snapshot.return_error_msg),
             Some(token) => {
@@ -170,16 +162,23 @@ impl Context {
 
     /// Counts that there was no token for this request.
     pub fn count_missing(&self) {
-        if let Some(token) = self.route.as_ref().and_then(|route| route.plan.token.as_ref()) {
+        if let Some(token) = self.route.as_ref().and_then(|route| route.plan.backend.token.as_ref()) {
             token.metrics.missing(MissingAction::Reject);
         }
+    }
+
+    /// The endpoint, however its requests are carried.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&Common> {
+        let streamed = self.route.as_ref().map(|route| &route.plan.common);
+        streamed.or_else(|| self.composed.as_ref().map(|composed| &composed.plan.common))
     }
 
     /// Where this request is counted.
     #[must_use]
     pub fn metrics(&self) -> &EndpointMetrics {
-        match &self.route {
-            Some(route) => &route.plan.metrics,
+        match self.endpoint() {
+            Some(common) => &common.metrics,
             None if self.is_built_in => &self.snapshot.built_in,
             None => &self.snapshot.unrouted,
         }

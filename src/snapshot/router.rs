@@ -263,7 +263,7 @@ fn clean(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::{AllowList, Backend, Endpoint, Host, Piece, UrlPattern};
+    use crate::config::model::{AllowList, Answer, Backend, Decoding, Endpoint, ErrorStatus, Host, Piece, UrlPattern};
     use std::time::Duration;
 
     fn endpoint(methods: Methods, text: &str) -> Endpoint {
@@ -285,6 +285,8 @@ mod tests {
             input_headers: None,
             input_query_strings: None,
             token: None,
+            decoding: Decoding::default(),
+            errors: ErrorStatus::Hidden,
         };
         Endpoint {
             path: EndpointPath { text: text.into(), route: text.into(), kind, params: vec![] },
@@ -292,7 +294,7 @@ mod tests {
             timeout: Duration::from_secs(2),
             input_headers: AllowList::Only(vec![]),
             input_query_strings: AllowList::Only(vec![]),
-            backend,
+            answer: Answer::NoOp(Box::new(backend)),
         }
     }
 

@@ -4,7 +4,7 @@
 //! no value can add a parameter or a path segment of its own. (KrakenD substitutes the decoded value.)
 
 use crate::config::model::{AllowList, Piece, UrlPattern};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use smallvec::SmallVec;
 
 /// A byte range of the request's path.
@@ -17,6 +17,8 @@ pub struct Params {
     pub values: SmallVec<[PathRange; 6]>,
     /// What `/*` or `/__catchall` matched, without a leading slash.
     pub tail: Option<PathRange>,
+    /// Values of earlier answers, as far as they are known: only endpoints that ask one backend after the other have any.
+    pub earlier: Vec<Option<String>>,
 }
 
 /// The text of a range; empty if it is none of this path, which does not occur.
@@ -44,12 +46,20 @@ impl TargetPlan {
         Self { path: pattern.path.clone().into(), tail: pattern.tail, fixed_query: pattern.query.clone().into(), query }
     }
 
+    /// Whether it needs a value of an earlier answer that is not there.
+    #[must_use]
+    pub fn lacks(&self, params: &Params) -> bool {
+        let is_missing = |piece: &Piece| matches!(piece, Piece::Earlier(index) if earlier(params, *index).is_none());
+        self.path.iter().chain(&self.fixed_query).any(is_missing)
+    }
+
     /// Appends the target for a request to `target`.
     pub fn write(&self, path: &str, params: &Params, query: Option<&str>, target: &mut TargetBuffer) {
         for piece in &self.path {
             match piece {
                 Piece::Literal(literal) => target.extend_from_slice(literal.as_bytes()),
                 Piece::Param(index) => target.extend_from_slice(value(path, params, *index).as_bytes()),
+                Piece::Earlier(index) => extend_earlier(target, params, *index),
             }
         }
         if let (true, Some(tail)) = (self.tail, params.tail) {
@@ -63,6 +73,7 @@ impl TargetPlan {
                 match piece {
                     Piece::Literal(literal) => target.extend_from_slice(literal.as_bytes()),
                     Piece::Param(index) => extend_query_value(target, value(path, params, *index)),
+                    Piece::Earlier(index) => extend_earlier(target, params, *index),
                 }
             }
         }
@@ -113,6 +124,19 @@ fn is_named(raw: &str, name: &str) -> bool {
     name.bytes().all(|byte| decoded.next() == Some(byte)) && decoded.next().is_none()
 }
 
+fn earlier(params: &Params, index: usize) -> Option<&str> {
+    params.earlier.get(index)?.as_deref()
+}
+
+/// A value of an earlier answer may hold anything: it stays within one segment or one parameter. As a segment of its own it
+/// might still climb: `.` and `..` are what they are, encoded or not.
+fn extend_earlier(target: &mut TargetBuffer, params: &Params, index: usize) {
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b',');
+    for piece in percent_encode(earlier(params, index).unwrap_or_default().as_bytes(), KEPT) {
+        target.extend_from_slice(piece.as_bytes());
+    }
+}
+
 /// A path value in a query: what is percent-encoded stays so, and what means something in a query is encoded.
 fn extend_query_value(target: &mut TargetBuffer, value: &str) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
@@ -150,7 +174,7 @@ mod tests {
     }
 
     fn params(values: &[PathRange], tail: Option<PathRange>) -> Params {
-        Params { values: values.iter().copied().collect(), tail }
+        Params { values: values.iter().copied().collect(), tail, ..Params::default() }
     }
 
     #[test]
@@ -158,6 +182,16 @@ mod tests {
         let plan = plan(vec![lit("/v1/"), Piece::Param(0)], false, vec![lit("id="), Piece::Param(0)], only(&[]));
         let path = "/p/x&evil=1%2F+2";
         assert_eq!(target(&plan, path, &params(&[(3, 16)], None), None), "/v1/x&evil=1%2F+2?id=x%26evil%3D1%2F%2B2");
+    }
+
+    #[test]
+    fn values_of_earlier_answers_stay_within_a_segment() {
+        let plan = plan(vec![lit("/u/"), Piece::Earlier(0)], false, vec![lit("q="), Piece::Earlier(1)], only(&[]));
+        let mut params = Params { earlier: vec![Some("a/b?c#d é".into()), None], ..Params::default() };
+        assert!(plan.lacks(&params));
+        params.earlier[1] = Some("1&x=2".into());
+        assert!(!plan.lacks(&params));
+        assert_eq!(target(&plan, "/", &params, None), "/u/a%2Fb%3Fc%23d%20%C3%A9?q=1%26x%3D2");
     }
 
     #[test]

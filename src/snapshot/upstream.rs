@@ -28,6 +28,8 @@ pub struct Upstream {
 pub struct UpstreamHost {
     /// Value of the `Host` header.
     pub authority: HeaderValue,
+    /// Scheme and authority.
+    pub origin: String,
     addresses: Arc<Addresses>,
     /// Complete but for its address and its timeouts.
     peer: HttpPeer,
@@ -68,6 +70,18 @@ impl Upstream {
         self.hosts.get(index)
     }
 
+    /// The hosts, in the order of the file.
+    pub fn hosts(&self) -> impl Iterator<Item = &UpstreamHost> {
+        self.hosts.iter()
+    }
+
+    /// The host at `index` with an address of its own, for a request that is for this host and no other.
+    #[must_use]
+    pub fn at(&self, index: usize) -> Option<Choice<'_>> {
+        let host = self.hosts.get(index)?;
+        Some(Choice { host, index, address: host.addresses.pick(0, 0)?, next_step: 0 })
+    }
+
     /// The first host with an address at `step` (from 0) or after it, for the request that has this turn. Steps go around
     /// the hosts and then around their further addresses; `None` when each address of each host has been passed, or
     /// there is none.
@@ -94,15 +108,15 @@ impl UpstreamHost {
     fn compile(host: &Host, addresses: &mut AddressBook) -> Result<Self, CompileError> {
         let authority =
             HeaderValue::from_str(&host.authority).map_err(|_| CompileError::Header(host.authority.clone()))?;
-        // The address is replaced for every request; the name is what the certificate must be for. It is never empty,
-        // which would switch verification off (pingora-core/src/connectors/tls).
-        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        let name = if host.https { host.name.clone() } else { String::new() };
-        let mut peer = HttpPeer::new(nowhere, host.https, name);
-        peer.options.idle_timeout = Some(IDLE);
-        // Upgrades are not supported yet; a half-supported one would tie up connections.
-        peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
-        Ok(Self { authority, addresses: addresses.entry(&host.name, host.port), peer })
+        // The address is replaced for every request.
+        let peer = peer(SocketAddr::from(([0, 0, 0, 0], 0)), host.https, &host.name);
+        Ok(Self { authority, origin: host.origin(), addresses: addresses.entry(&host.name, host.port), peer })
+    }
+
+    /// Whether a URL of this origin (RFC 6454 §6.2) is at this host.
+    #[must_use]
+    pub fn is_at(&self, origin: &str) -> bool {
+        url::Url::parse(&self.origin).is_ok_and(|own| own.origin().ascii_serialization() == origin)
     }
 
     /// The peer for one attempt: connecting may take what is `left` of the endpoint's `timeout`, and each wait for the
@@ -124,6 +138,18 @@ impl UpstreamHost {
         options.write_timeout = Some(timeout);
         peer
     }
+}
+
+/// A peer with porteur's own settings. The name is what the certificate must be for. It is never empty where there is one,
+/// which would switch verification off (`pingora-core/src/connectors/tls`).
+#[must_use]
+pub fn peer(address: SocketAddr, https: bool, name: &str) -> HttpPeer {
+    let name = if https { name.to_owned() } else { String::new() };
+    let mut peer = HttpPeer::new(address, https, name);
+    peer.options.idle_timeout = Some(IDLE);
+    // Upgrades are not supported yet; a half-supported one would tie up connections.
+    peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
+    peer
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! All credentials of a configuration, each with the one slot that every backend with an equal credential shares.
 
 use crate::base::jws::KeyError;
-use crate::config::model::{Credential, Model, TokenPolicy};
+use crate::config::model::{Credential, Endpoint, Model, TokenPolicy};
 use crate::token::dpop::DpopKey;
 use crate::token::key::TokenKey;
 use crate::token::slot::TokenSlot;
@@ -54,7 +54,7 @@ impl TokenTable {
     /// # Errors
     /// If there is no randomness for a key that tokens are to be bound to.
     pub fn of(model: &Model) -> Result<Self, KeyError> {
-        let policies = model.endpoints.iter().filter_map(|endpoint| endpoint.backend.token.as_ref());
+        let policies = model.endpoints.iter().flat_map(Endpoint::backends).filter_map(|backend| backend.token.as_ref());
         let policies: Vec<_> = policies.map(|policy| (TokenKey::of(&policy.credential), policy)).collect();
         let required: HashSet<_> = policies.iter().filter(|(_, policy)| policy.required).map(|(key, _)| *key).collect();
         let mut names = Names::default();

@@ -74,7 +74,7 @@ fn reference() -> String {
     );
     for (title, level) in levels {
         text += &format!("\n### {title}\n\n| key | value | meaning |\n|---|---|---|\n");
-        for key in level.keys().iter().filter(|key| key.support == Support::Supported) {
+        for key in level.keys().iter().filter(|key| matches!(key.support, Support::Supported | Support::Decoded)) {
             let kind = match key.kind {
                 Kind::String => "text".to_owned(),
                 Kind::Integer => "number".to_owned(),

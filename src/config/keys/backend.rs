@@ -1,12 +1,10 @@
 //! Keys of an entry of `backend`.
 
 use super::Kind::{Boolean, Duration, Integer, Object, String, Strings};
-use super::{Key, Kind, decoded, ignored, supported, unless};
+use super::{Key, Kind, decoded, ignored, observed, renamed, supported, unless};
 
 /// Words of `encoding`.
 pub const ENCODINGS: &[&str] = &["no-op", "json", "safejson", "fast-json", "string", "xml", "rss", "yaml"];
-
-const SHAPE: &str = "shaping of decoded answers";
 
 pub(super) const KEYS: &[Key] = &[
     supported("host", Strings, "upstream hosts; the service's unless set"),
@@ -20,13 +18,13 @@ pub(super) const KEYS: &[Key] = &[
     supported("disable_host_sanitize", Boolean, "hosts must be clean either way"),
     unless("sd", String, "service discovery", &["static"]),
     ignored("sd_scheme", String, "only for service discovery by DNS"),
-    unless("concurrent_calls", Integer, "several copies of a request at once", &["1"]),
-    decoded("is_collection", Boolean, SHAPE),
-    decoded("target", String, SHAPE),
-    decoded("allow", Strings, SHAPE),
-    decoded("deny", Strings, SHAPE),
-    decoded("whitelist", Strings, SHAPE),
-    decoded("blacklist", Strings, SHAPE),
-    decoded("mapping", Object, SHAPE),
-    decoded("group", String, SHAPE),
+    observed("concurrent_calls", Integer, "the endpoint's counts, in KrakenD too"),
+    decoded("is_collection", Boolean, "the answer is a list; it is kept under `collection`"),
+    decoded("target", String, "dotted path of the one object to keep"),
+    decoded("allow", Strings, "dotted names of the only fields to keep"),
+    decoded("deny", Strings, "dotted names of fields to drop"),
+    decoded("mapping", Object, "new names of top-level fields"),
+    decoded("group", String, "name of a field to put around all others"),
+    renamed("whitelist", Strings, "version 3 calls it `allow`"),
+    renamed("blacklist", Strings, "version 3 calls it `deny`"),
 ];

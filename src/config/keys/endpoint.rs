@@ -2,7 +2,7 @@
 
 use super::Kind::{Any, Duration, Integer, List, Object, String, Strings};
 use super::service::OUTPUT_ENCODINGS;
-use super::{Key, Kind, observed, supported, unless};
+use super::{Key, Kind, observed, supported};
 
 pub(super) const KEYS: &[Key] = &[
     supported("endpoint", String, "path, with {placeholders}"),
@@ -10,8 +10,12 @@ pub(super) const KEYS: &[Key] = &[
     supported("backend", List, "where requests go"),
     supported("timeout", Duration, "time until the head of the upstream's answer, then between two pieces of its body"),
     supported("cache_ttl", Duration, "max-age of decoded answers; no effect in no-op"),
-    supported("output_encoding", Kind::Word(OUTPUT_ENCODINGS), "how the answer is encoded; only no-op is built yet"),
-    unless("concurrent_calls", Integer, "several copies of a request at once", &["1"]),
+    supported("output_encoding", Kind::Word(OUTPUT_ENCODINGS), "how the answer is encoded; json unless set"),
+    supported(
+        "concurrent_calls",
+        Integer,
+        "copies of each request that are sent at once; the first whole answer counts",
+    ),
     supported("input_headers", Strings, "request headers that go on, or *"),
     supported("input_query_strings", Strings, "query parameters that go on, or *"),
     supported("extra_config", Object, "namespaces of the endpoint"),

@@ -10,6 +10,10 @@ pub(super) fn keys(namespace: &str) -> &'static [Key] {
         "admin" => ADMIN,
         "auth/client-credentials" => CLIENT_CREDENTIALS,
         "auth/client-credentials.tls" => TLS,
+        "proxy" => PROXY,
+        "backend/http" => BACKEND_HTTP,
+        "proxy.flatmap_filter" => FLATMAP_OPERATION,
+        "proxy.static" => STATIC,
         _ => &[],
     }
 }
@@ -25,6 +29,12 @@ pub const CLIENT_AUTH: &[&str] = &[
     "tls_client_auth",
     "self_signed_tls_client_auth",
 ];
+
+/// Words of `type` in `flatmap_filter`.
+pub const FLATMAP_TYPES: &[&str] = &["move", "append", "del"];
+
+/// Words of `strategy` in `static`.
+pub const STATIC_STRATEGIES: &[&str] = &["always", "success", "errored", "complete", "incomplete"];
 
 /// Words of `signing_algorithm`.
 const SIGNING_ALGORITHMS: &[&str] =
@@ -56,6 +66,25 @@ const ROUTER: &[Key] = &[
     not_yet("error_body", Object, "bodies of 404 and 405"),
     not_yet("decompress_gzip", Boolean, COMPRESSION),
     not_yet("max_payload", Integer, "a limit on request bodies"),
+];
+
+const PROXY: &[Key] = &[
+    supported("sequential", Boolean, "of an endpoint: ask one backend after the other"),
+    observed(
+        "sequential_propagated_params",
+        Strings,
+        "a url_pattern may use every {respN_field} of earlier backends without it",
+    ),
+    supported("flatmap_filter", List, "moves, appends and deletes fields, before merging or after it"),
+    supported("static", Object, "of an endpoint: data added to the answer, by strategy"),
+    supported("combiner", String, "of an endpoint: only default"),
+    supported("shadow", Boolean, "of a backend: it gets a copy of each request, and its answer counts for nothing"),
+    supported("shadow_timeout", Duration, "of a backend: how long a copy may take; the timeout unless set"),
+];
+
+const BACKEND_HTTP: &[Key] = &[
+    supported("return_error_code", Boolean, "the client gets the backend's error status"),
+    supported("return_error_details", String, "the answer tells of the error in an object of this name"),
 ];
 
 const ADMIN: &[Key] = &[
@@ -149,4 +178,14 @@ const TLS: &[Key] = &[
     ),
     supported("client_key_file", String, "PEM file of its private key"),
     supported("min_version", Kind::Word(&["TLS12", "TLS13"]), "oldest version of TLS; TLS12 unless set"),
+];
+
+const FLATMAP_OPERATION: &[Key] = &[
+    supported("type", Kind::Word(FLATMAP_TYPES), "what is done"),
+    supported("args", Strings, "dotted paths; * stands for every item or field"),
+];
+
+const STATIC: &[Key] = &[
+    supported("data", Object, "fields of the answer"),
+    supported("strategy", Kind::Word(STATIC_STRATEGIES), "when they are added; always unless set"),
 ];

@@ -25,7 +25,7 @@ pub(super) const KEYS: &[Key] = &[
     supported(
         "output_encoding",
         Kind::Word(OUTPUT_ENCODINGS),
-        "encoding of every endpoint that has none; only no-op is built yet",
+        "encoding of every endpoint that has none; json unless set",
     ),
     supported("extra_config", Object, "namespaces of the service"),
     supported("debug_endpoint", Boolean, "serve /__debug/"),

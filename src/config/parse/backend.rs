@@ -3,16 +3,18 @@
 use super::super::code;
 use super::super::diagnostic::Diagnostic;
 use super::super::document::Node;
-use super::super::keys::{ENCODINGS, Level};
+use super::super::keys::Level;
 use super::super::model::{AllowList, Backend, EndpointPath, Host, TokenPolicy};
-use super::super::read::{Context, Object, quoted};
-use super::super::suggest;
+use super::super::read::{Context, Object};
+use super::backend_http::error_status;
 use super::credential::token_policy;
 use super::endpoint::Service;
 use super::host::hosts;
 use super::lists::{headers, query_strings};
 use super::method::backend_method;
 use super::namespaces::Namespaces;
+use super::proxy::{BackendProxy, Role};
+use super::shape::decoding;
 use super::url_pattern::url_pattern;
 
 /// Reads the entry. Without a valid endpoint path, placeholders cannot be checked, all else is.
@@ -21,10 +23,9 @@ pub(super) fn backend(
     node: &Node,
     endpoint: Option<(&EndpointPath, &Node)>,
     service: &Service<'_>,
-) -> Option<Backend> {
+) -> Option<(Backend, Role)> {
     let object = Object::open(cx, node, Level::Backend)?;
     let hosts = upstreams(cx, &object, service);
-    check_encoding(cx, &object);
     object.boolean(cx, "disable_host_sanitize");
     let url_pattern = endpoint.and_then(|endpoint| url_pattern(cx, object.get("url_pattern"), endpoint));
     let method = backend_method(cx, object.get("method"));
@@ -34,7 +35,10 @@ pub(super) fn backend(
     let namespaces = Namespaces::open(cx, object.get("extra_config"), Level::Backend);
     let token = token_policy(cx, namespaces.get("auth/client-credentials"), &service.credentials);
     check_bound(cx, &namespaces, token.as_ref(), hosts.as_deref());
-    Some(Backend {
+    let proxy = BackendProxy::read(cx, namespaces.get("proxy"));
+    let decoding = decoding(cx, &object, proxy.flatmap);
+    let errors = error_status(cx, namespaces.get("backend/http"));
+    let backend = Backend {
         hosts: hosts?,
         url_pattern: url_pattern?,
         method,
@@ -42,7 +46,10 @@ pub(super) fn backend(
         input_headers: second_list(input_headers),
         input_query_strings: second_list(input_query_strings),
         token,
-    })
+        decoding,
+        errors,
+    };
+    Some((backend, proxy.role))
 }
 
 /// A certificate is shown in a TLS handshake, or not at all (RFC 8705 §3).
@@ -82,20 +89,5 @@ fn upstreams(cx: &mut Context<'_>, object: &Object<'_>, service: &Service<'_>) -
             cx.diagnostics.push(Diagnostic::error(code::MISSING, Some(object.head.clone()), message).help(HELP));
             None
         }
-    }
-}
-
-/// The endpoint's no-op rules over the backend's encoding, in KrakenD too.
-fn check_encoding(cx: &mut Context<'_>, object: &Object<'_>) {
-    let Some(node) = object.get("encoding") else {
-        return;
-    };
-    let Some(text) = cx.string(node) else { return };
-    if !ENCODINGS.contains(&text) {
-        let help = suggest::did_you_mean_or(text, ENCODINGS);
-        cx.error(node, code::VALUE, format!("unknown encoding {}", quoted(node)), help);
-    } else if cx.no_op && text != "no-op" {
-        let message = format!("the encoding {} has no effect: the endpoint's no-op rules over it", quoted(node));
-        cx.warning(node, code::NO_EFFECT, message, "remove `encoding`, or write `no-op`");
     }
 }

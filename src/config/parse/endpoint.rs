@@ -1,18 +1,17 @@
 //! An entry of `endpoints`.
 
 use super::super::code;
-use super::super::diagnostic::Diagnostic;
 use super::super::document::{Node, Value};
-use super::super::keys::{Level, OUTPUT_ENCODINGS};
-use super::super::model::{Endpoint, EndpointPath, Host, Methods, TokenPolicy};
+use super::super::keys::Level;
+use super::super::model::{Answer, Endpoint, EndpointPath, Host, Methods, OutputEncoding};
 use super::super::read::{Context, Object, items, quoted};
-use super::super::suggest;
-use super::backend::backend;
+use super::composition::{self, Scope};
 use super::credential::Named;
 use super::lists::{headers, query_strings};
 use super::method::methods;
 use super::namespaces::Namespaces;
 use super::path::endpoint_path;
+use super::shape::output_encoding;
 use std::time::Duration;
 
 /// What the service says for endpoints that do not say it themselves.
@@ -20,20 +19,12 @@ pub(super) struct Service<'d> {
     pub timeout: Duration,
     /// `None`: there is no `host` at the root.
     pub hosts: Option<Vec<Host>>,
-    pub encoding: Encoding,
+    /// `output_encoding`; `None`: it is wrong.
+    pub encoding: Option<OutputEncoding>,
+    /// `cache_ttl`.
+    pub cache_ttl: Duration,
     /// `auth/credentials`.
     pub credentials: Named<'d>,
-}
-
-/// What an `output_encoding` comes to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
-    /// Not written: KrakenD takes `json`.
-    Unset,
-    /// `no-op`.
-    NoOp,
-    /// Something else, already reported.
-    Reported,
 }
 
 /// An endpoint as far as it could be read.
@@ -55,32 +46,32 @@ pub(in super::super) struct Route<'d> {
 }
 
 /// Reads one entry.
-pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Service<'_>) -> Entry<'d> {
+pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Service<'d>) -> Entry<'d> {
     let Some(object) = Object::open(cx, node, Level::Endpoint) else {
         return Entry { route: None, endpoint: None };
     };
     let route = route(cx, &object);
-    let no_op = check_encoding(cx, &object, service) == Encoding::NoOp;
-    object.duration(cx, "cache_ttl");
-    Namespaces::open(cx, object.get("extra_config"), Level::Endpoint);
+    let namespaces = Namespaces::open(cx, object.get("extra_config"), Level::Endpoint);
     let timeout = object.duration(cx, "timeout").unwrap_or(service.timeout);
     let input_headers = headers(cx, object.get("input_headers"));
     let input_query_strings = query_strings(cx, object.get("input_query_strings"));
-    let declared = route.as_ref().map(|route| (&route.path, route.node));
-    cx.no_op = no_op;
-    let mut read = backends(cx, &object).iter().map(|node| backend(cx, node, declared, service)).collect::<Vec<_>>();
-    cx.no_op = false;
-    // That there are several is reported; each was read for its own problems.
-    let backend = if read.len() == 1 { read.pop().flatten() } else { None };
-    let token = backend.as_ref().and_then(|backend| backend.token.as_ref());
-    warn_replaced(cx, object.get("input_headers"), token);
-    let endpoint = route.as_ref().zip(backend).map(|(route, backend)| Endpoint {
+    let scope = Scope {
+        object: &object,
+        declared: route.as_ref().map(|route| (&route.path, route.node)),
+        output: encoding(cx, &object, service),
+        timeout,
+        proxy: namespaces.get("proxy"),
+        service,
+    };
+    let answer = composition::answer(cx, &scope);
+    warn_replaced(cx, object.get("input_headers"), answer.as_ref());
+    let endpoint = route.as_ref().zip(answer).map(|(route, answer)| Endpoint {
         path: route.path.clone(),
         methods: route.methods.clone(),
         timeout,
         input_headers,
         input_query_strings,
-        backend,
+        answer,
     });
     Entry { route, endpoint }
 }
@@ -96,76 +87,23 @@ fn route<'d>(cx: &mut Context<'_>, object: &Object<'d>) -> Option<Route<'d>> {
     Some(Route { path, methods, node })
 }
 
-/// Reads an `output_encoding`, of an endpoint or of the service.
-pub(super) fn encoding(cx: &mut Context<'_>, node: &Node) -> Encoding {
-    let Some(text) = cx.string(node) else {
-        return Encoding::Reported;
-    };
-    match text {
-        "" => return Encoding::Unset,
-        "no-op" => return Encoding::NoOp,
-        _ if OUTPUT_ENCODINGS.contains(&text) => {
-            let message = format!("{} as output_encoding is not built yet", quoted(node));
-            cx.error(
-                node,
-                code::NOT_BUILT,
-                message,
-                "set `\"output_encoding\": \"no-op\"` to pass answers as they are",
-            );
-        }
-        _ => {
-            let message = format!("{} is no output_encoding", quoted(node));
-            let help = suggest::did_you_mean_or(text, OUTPUT_ENCODINGS);
-            cx.error(node, code::VALUE, message, help);
-        }
-    }
-    Encoding::Reported
+/// The endpoint's own encoding, else the service's, else JSON, as in KrakenD; `None`: it is wrong, which is reported.
+fn encoding(cx: &mut Context<'_>, object: &Object<'_>, service: &Service<'_>) -> Option<OutputEncoding> {
+    let written = object.get("output_encoding").filter(|node| !is_unset(node));
+    written.map_or(service.encoding, |node| output_encoding(cx, node))
 }
 
-fn check_encoding(cx: &mut Context<'_>, object: &Object<'_>, service: &Service<'_>) -> Encoding {
-    let own = object.get("output_encoding").map_or(Encoding::Unset, |node| encoding(cx, node));
-    let effective = if own == Encoding::Unset { service.encoding } else { own };
-    if effective != Encoding::Unset {
-        return effective;
-    }
-    let message = "without an `output_encoding` KrakenD decodes and encodes JSON, which is not built yet";
-    let span = object.member("endpoint").map_or_else(|| object.head.clone(), |member| member.key_span.clone());
-    cx.diagnostics.push(
-        Diagnostic::error(code::NOT_BUILT, Some(span), message)
-            .label("this endpoint has none")
-            .help("set `\"output_encoding\": \"no-op\"` here or at the root to pass answers as they are"),
-    );
-    Encoding::Reported
-}
-
-fn backends<'d>(cx: &mut Context<'_>, object: &Object<'d>) -> &'d [Node] {
-    let help = "add `\"backend\": [{ \"host\": [\"http://name:port\"], \"url_pattern\": \"/path\" }]`";
-    let Some(node) = object.get("backend") else {
-        object.missing(cx, "backend", "an endpoint", help);
-        return &[];
-    };
-    let entries = cx.list(node).unwrap_or_default();
-    match entries {
-        [] if matches!(node.value, Value::Array(_)) => {
-            cx.error(node, code::BACKENDS, "an endpoint needs a backend", help);
-        }
-        [] | [_] => {}
-        [_, second, ..] if cx.no_op => {
-            let message = "can not use NoOp encoding with more than one backends connected to the same endpoint";
-            let help = "keep one backend, or write one endpoint for each";
-            cx.error(second, code::BACKENDS, message, help);
-        }
-        [_, second, ..] => {
-            let help = "write one endpoint for each backend";
-            cx.error(second, code::BACKENDS, "merging the answers of several backends is not built yet", help);
-        }
-    }
-    entries
+/// KrakenD takes an empty text for none.
+pub(super) fn is_unset(node: &Node) -> bool {
+    matches!(&node.value, Value::String(text) if text.is_empty())
 }
 
 /// Headers of the client that never go on as it sent them; whoever lists one expects something else.
-fn warn_replaced(cx: &mut Context<'_>, list: Option<&Node>, token: Option<&TokenPolicy>) {
+fn warn_replaced(cx: &mut Context<'_>, list: Option<&Node>, answer: Option<&Answer>) {
     let Some(node) = list else { return };
+    // Where one of several backends carries no token, the header may be meant for it.
+    let token = answer.map(Answer::backends).unwrap_or_default();
+    let token = token.iter().map(|backend| backend.token.as_ref()).reduce(Option::and).flatten();
     for item in items(node) {
         let Value::String(text) = &item.value else { continue };
         let name = text.to_ascii_lowercase();

@@ -86,12 +86,12 @@ fn check(cx: &mut Context<'_>, member: &Member, level: Level) -> Option<&'static
 fn decide(cx: &Context<'_>, row: &Namespace) -> Option<Diagnostic> {
     let name = row.name;
     match row.support {
-        Support::Supported | Support::Ignored(_) => None,
+        Support::Supported | Support::Decoded | Support::Ignored(_) => None,
         Support::Observed(what) => {
             let message = format!("`{name}` is known but not built yet, and is ignored");
             Some(Diagnostic::warning(code::NOT_OBSERVED, None, message).label(what))
         }
-        Support::NotYet { what, .. } | Support::Decoded(what) => {
+        Support::NotYet { what, .. } | Support::Renamed(what) => {
             let message = format!("`{name}` is known but not built yet");
             Some(unsupported(cx, name, &format!("`{name}`"), code::NOT_BUILT, message).label(what))
         }

@@ -5,13 +5,14 @@ use super::super::conflicts;
 use super::super::diagnostic::Diagnostic;
 use super::super::document::{Node, Value};
 use super::super::keys::{self, Level};
-use super::super::model::{Endpoint, Model, Router};
+use super::super::model::{Endpoint, Model, OutputEncoding, Router};
 use super::super::read::{Context, Object, quoted};
 use super::super::suggest;
 use super::credential::Named;
-use super::endpoint::{self, Encoding, Service};
+use super::endpoint::{self, Service, is_unset};
 use super::host::hosts;
 use super::namespaces::{Namespaces, may_be_allowed};
+use super::shape::output_encoding;
 use super::{admin, router};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -29,9 +30,9 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
         credentials: Named::open(cx, namespaces.get("auth/credentials")),
         timeout: root.duration(cx, "timeout").unwrap_or(DEFAULT_TIMEOUT),
         hosts: root.get("host").filter(|node| !is_empty(node)).map(|node| hosts(cx, node)),
-        encoding: root.get("output_encoding").map_or(Encoding::Unset, |node| endpoint::encoding(cx, node)),
+        encoding: encoding(cx, &root),
+        cache_ttl: root.duration(cx, "cache_ttl").unwrap_or_default(),
     };
-    root.duration(cx, "cache_ttl");
     let settings = router::router(cx, namespaces.get("router"));
     let endpoints = endpoints(cx, &root, &service, &settings);
     service.credentials.check_unused(cx);
@@ -52,7 +53,7 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
     })
 }
 
-fn endpoints(cx: &mut Context<'_>, root: &Object<'_>, service: &Service<'_>, settings: &Router) -> Vec<Endpoint> {
+fn endpoints<'d>(cx: &mut Context<'_>, root: &Object<'d>, service: &Service<'d>, settings: &Router) -> Vec<Endpoint> {
     let nodes = root.get("endpoints").and_then(|node| cx.list(node)).unwrap_or_default();
     let entries: Vec<_> = nodes.iter().map(|node| endpoint::endpoint(cx, node, service)).collect();
     let routes: Vec<_> = entries.iter().filter_map(|entry| entry.route.as_ref()).collect();
@@ -118,6 +119,12 @@ fn port(cx: &mut Context<'_>, root: &Object<'_>) -> u16 {
         return cx.options.port.unwrap_or(port);
     }
     DEFAULT_PORT
+}
+
+/// The encoding of endpoints that have none: JSON unless written.
+fn encoding(cx: &mut Context<'_>, root: &Object<'_>) -> Option<OutputEncoding> {
+    let written = root.get("output_encoding").filter(|node| !is_unset(node));
+    written.map_or(Some(OutputEncoding::Json), |node| output_encoding(cx, node))
 }
 
 fn is_empty(node: &Node) -> bool {

@@ -2,8 +2,8 @@
 
 use super::super::code;
 use super::super::document::Node;
-use super::super::model::{EndpointPath, PathKind, Piece, UrlPattern};
-use super::super::read::{Context, as_shown, quoted, quoted_part};
+use super::super::model::{EarlierField, EndpointPath, PathKind, Piece, UrlPattern};
+use super::super::read::{Context, Earlier, as_shown, quoted, quoted_part};
 use super::super::suggest;
 use super::path::{UNSAFE, check_escapes};
 use percent_encoding::utf8_percent_encode;
@@ -23,7 +23,7 @@ pub(super) fn url_pattern(
         });
     };
     let text = cx.string(node)?;
-    match parse(text, endpoint.0) {
+    match parse(text, endpoint.0, &mut cx.earlier) {
         Ok(pattern) => Some(UrlPattern { text: as_shown(node), ..pattern }),
         Err(problem) => {
             report(cx, node, problem, endpoint);
@@ -37,6 +37,7 @@ enum Problem {
     Malformed(&'static str, &'static str),
     Undefined(String),
     NotYet(String),
+    NotEarlier(String, &'static str, &'static str),
 }
 
 fn report(cx: &mut Context<'_>, node: &Node, problem: Problem, endpoint: (&EndpointPath, &Node)) {
@@ -47,6 +48,10 @@ fn report(cx: &mut Context<'_>, node: &Node, problem: Problem, endpoint: (&Endpo
             let name = quoted_part(node, &format!("{{{name}}}"));
             let message = format!("{name} in a url_pattern is not built yet");
             (code::NOT_BUILT, message, "only placeholders of the endpoint's path are filled in".to_owned())
+        }
+        Problem::NotEarlier(name, why, help) => {
+            let name = quoted_part(node, &format!("{{{name}}}"));
+            (code::UNDEFINED_PLACEHOLDER, format!("{name} {why}"), help.to_owned())
         }
         Problem::Undefined(name) => {
             let shown = quoted_part(node, &name);
@@ -69,7 +74,7 @@ fn declared(name: &str, (path, node): (&EndpointPath, &Node)) -> String {
     }
 }
 
-fn parse(written: &str, endpoint: &EndpointPath) -> Result<UrlPattern, Problem> {
+fn parse(written: &str, endpoint: &EndpointPath, earlier: &mut Earlier) -> Result<UrlPattern, Problem> {
     if written.contains("://") && !written.starts_with('/') {
         let help = "put scheme and host into `host`";
         return Err(Problem::Malformed("is a whole URL", help));
@@ -88,7 +93,7 @@ fn parse(written: &str, endpoint: &EndpointPath) -> Result<UrlPattern, Problem> 
     if path.contains("/*/") {
         return Err(Problem::Malformed("has a wildcard in its middle", "a wildcard is a final `/*`"));
     }
-    let (path, query) = (pieces(path, endpoint)?, pieces(query, endpoint)?);
+    let (path, query) = (pieces(path, endpoint, earlier)?, pieces(query, endpoint, earlier)?);
     Ok(UrlPattern { text, path, tail, query })
 }
 
@@ -105,14 +110,14 @@ fn check_characters(text: &str) -> Result<(), Problem> {
     check_escapes(text).map_err(|_| escape)
 }
 
-fn pieces(text: &str, endpoint: &EndpointPath) -> Result<Vec<Piece>, Problem> {
+fn pieces(text: &str, endpoint: &EndpointPath, earlier: &mut Earlier) -> Result<Vec<Piece>, Problem> {
     const BRACE: Problem = Problem::Malformed("has a brace outside a placeholder", "write `%7B` and `%7D` for braces");
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some((literal, after)) = rest.split_once('{') {
         push_literal(&mut pieces, literal)?;
         let (name, tail) = after.split_once('}').ok_or(BRACE)?;
-        pieces.push(Piece::Param(param(name, endpoint)?));
+        pieces.push(param(name, endpoint, earlier)?);
         rest = tail;
     }
     push_literal(&mut pieces, rest)?;
@@ -129,16 +134,44 @@ fn push_literal(pieces: &mut Vec<Piece>, text: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn param(name: &str, endpoint: &EndpointPath) -> Result<usize, Problem> {
+fn param(name: &str, endpoint: &EndpointPath, earlier: &mut Earlier) -> Result<Piece, Problem> {
     if let Some(index) = endpoint.params.iter().position(|param| param == name) {
-        return Ok(index);
+        return Ok(Piece::Param(index));
+    }
+    if let Some(field) = earlier_field(name) {
+        return earlier_piece(name, field, earlier);
     }
     let dynamic = ["JWT.", "input_headers.", "input_query_strings."].iter().any(|prefix| name.starts_with(prefix));
-    let earlier = name.strip_prefix("resp").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    if dynamic || (earlier && name.contains('_')) {
+    if dynamic {
         return Err(Problem::NotYet(name.to_owned()));
     }
     Err(Problem::Undefined(name.to_owned()))
+}
+
+/// `respN_field`, as KrakenD reads it.
+fn earlier_field(name: &str) -> Option<EarlierField> {
+    let (backend, path) = name.strip_prefix("resp")?.split_once('_')?;
+    let backend = backend.parse().ok().filter(|_| backend.bytes().all(|b| b.is_ascii_digit()))?;
+    (!path.is_empty()).then(|| EarlierField { backend, path: path.split('.').map(str::to_owned).collect() })
+}
+
+fn earlier_piece(name: &str, field: EarlierField, earlier: &mut Earlier) -> Result<Piece, Problem> {
+    let problem = |why, help| Err(Problem::NotEarlier(name.to_owned(), why, help));
+    if !earlier.sequential {
+        let help = "set `\"sequential\": true` in the endpoint's `proxy` namespace";
+        return problem("is an earlier backend's, but the backends are asked at once", help);
+    }
+    if field.backend >= earlier.backend {
+        return problem(
+            "is no earlier backend's",
+            "backends are counted from 0, and a backend can use those before it",
+        );
+    }
+    let index = earlier.fields.iter().position(|other| *other == field).unwrap_or_else(|| {
+        earlier.fields.push(field);
+        earlier.fields.len() - 1
+    });
+    Ok(Piece::Earlier(index))
 }
 
 #[cfg(test)]
@@ -165,19 +198,32 @@ mod tests {
             ("/*?a=1&b={id}", vec![literal("/")], true, vec![literal("a=1&b="), Piece::Param(0)]),
             ("/é|", vec![literal("/%C3%A9%7C")], false, vec![]),
         ] {
-            let pattern = parse(written, &endpoint(PathKind::Tail)).unwrap();
+            let pattern = parse(written, &endpoint(PathKind::Tail), &mut Earlier::default()).unwrap();
             assert_eq!((pattern.path, pattern.tail, pattern.query), (path, tail, query), "{written}");
         }
     }
 
     #[test]
     fn patterns_that_are_none() {
-        let parsed = |text| parse(text, &endpoint(PathKind::Exact)).unwrap_err();
+        let parsed = |text| parse(text, &endpoint(PathKind::Exact), &mut Earlier::default()).unwrap_err();
         assert_eq!(parsed("/{idd}"), Problem::Undefined("idd".into()));
         assert_eq!(parsed("/{JWT.sub}"), Problem::NotYet("JWT.sub".into()));
-        assert_eq!(parsed("/{resp0_id}"), Problem::NotYet("resp0_id".into()));
+        assert!(matches!(parsed("/{resp0_id}"), Problem::NotEarlier(..)));
         for text in ["/%zz", "/a b", "/a#b", "/*", "http://a/b", "/{id", "/id}", "/a/*/b", "/a\u{7f}"] {
             assert!(matches!(parsed(text), Problem::Malformed(..)), "{text}");
         }
+    }
+
+    #[test]
+    fn fields_of_earlier_backends_are_gathered_once() {
+        let mut earlier = Earlier { sequential: true, backend: 1, fields: Vec::new() };
+        let pattern =
+            parse("/{resp0_user.id}/x?a={resp0_name}&b={resp0_user.id}", &endpoint(PathKind::Exact), &mut earlier);
+        let pattern = pattern.unwrap();
+        assert_eq!(pattern.path[1], Piece::Earlier(0));
+        assert_eq!((&pattern.query[1], &pattern.query[3]), (&Piece::Earlier(1), &Piece::Earlier(0)));
+        let paths: Vec<_> = earlier.fields.iter().map(|field| field.path.join("/")).collect();
+        assert_eq!(paths, ["user/id", "name"]);
+        assert!(matches!(parse("/{resp1_id}", &endpoint(PathKind::Exact), &mut earlier), Err(Problem::NotEarlier(..))));
     }
 }

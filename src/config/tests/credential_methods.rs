@@ -314,7 +314,7 @@ fn relative_files_are_beside_the_configuration() {
     let path = files.write("krakend.json", with(r#""client_secret_file": "secret""#));
     let loaded = load(Path::new(&path), &Options::default(), &variables(&[]));
     let model = loaded.model.unwrap_or_else(|| panic!("{}", loaded.report.render(false)));
-    let credential = model.endpoints[0].backend.token.clone().unwrap().credential;
+    let credential = model.endpoints[0].answer.backends()[0].token.clone().unwrap().credential;
     assert_eq!(sources(&credential.client_auth), [file_source(&files.path("secret"))]);
 }
 
@@ -359,7 +359,7 @@ fn only_a_lone_reference_to_a_file_is_read_again() {
     // A variable cannot name a file in its place.
     let text_only = with(r#""client_secret": "${env:S}""#);
     let loaded = json_with(&text_only, &Options::default(), &[("S", &format!("${{file:{one}}}"))]);
-    let credential = loaded.model.unwrap().endpoints[0].backend.token.clone().unwrap().credential;
+    let credential = loaded.model.unwrap().endpoints[0].answer.backends()[0].token.clone().unwrap().credential;
     assert_eq!(sources(&credential.client_auth), [text(&format!("${{file:{one}}}"))]);
 }
 

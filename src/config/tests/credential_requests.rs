@@ -199,7 +199,9 @@ fn tokens_bound_to_a_certificate_need_one_and_hosts_that_can_see_it() {
     problem(&mixed, code::CONTRADICTION, &format!("{{ {members} }}"), "a host without TLS");
     let secure = json(&text.replace("http://up", "https://up"));
     assert!(secure.report.diagnostics().is_empty(), "{}", secure.report.render(false));
-    assert!(secure.model.unwrap().endpoints[0].backend.token.clone().unwrap().credential.certificate_bound);
+    assert!(
+        secure.model.unwrap().endpoints[0].answer.backends()[0].token.clone().unwrap().credential.certificate_bound
+    );
 }
 
 #[test]
@@ -236,7 +238,7 @@ fn yaml_and_json_of_the_same_credential_give_equal_models() {
     assert!(yaml.report.diagnostics().is_empty(), "{}", yaml.report.render(false));
     let (yaml, json) = (yaml.model.unwrap(), json.model.unwrap());
     assert_eq!(format!("{yaml:?}"), format!("{json:?}"));
-    let credential = |model: &Model| model.endpoints[0].backend.token.clone().unwrap().credential;
+    let credential = |model: &Model| model.endpoints[0].answer.backends()[0].token.clone().unwrap().credential;
     assert_eq!(credential(&yaml), credential(&json));
 }
 

@@ -10,7 +10,12 @@ pub(super) fn token(members: &str) -> TokenPolicy {
     let loaded = json(&credentials(members));
     let rendered = loaded.report.render(false);
     let model = loaded.model.unwrap_or_else(|| panic!("{rendered}"));
-    model.endpoints.into_iter().next().and_then(|e| e.backend.token).unwrap_or_else(|| panic!("no token"))
+    model
+        .endpoints
+        .into_iter()
+        .next()
+        .and_then(|e| e.answer.backends()[0].token.clone())
+        .unwrap_or_else(|| panic!("no token"))
 }
 
 fn secret(method: SecretMethod) -> ClientAuth {
@@ -54,7 +59,7 @@ fn a_credential_has_its_defaults_and_extensions() {
         .collect();
     assert_eq!(params, [("audience", vec!["A", "B"]), ("b", vec!["true"]), ("n", vec!["7"]), ("resource", vec!["r"])]);
     let disabled = json(&credentials(r#""is_disabled": true"#)).model.unwrap();
-    assert!(disabled.endpoints[0].backend.token.is_none());
+    assert!(disabled.endpoints[0].answer.backends()[0].token.is_none());
 }
 
 #[test]

@@ -40,16 +40,16 @@ fn a_whole_file_becomes_a_model() {
     let names = ["x-a", "content-type"].map(HeaderName::from_static);
     assert_eq!(orders.input_headers, AllowList::Only(names.to_vec()));
     assert_eq!(orders.input_query_strings, AllowList::All);
-    assert_eq!(orders.backend.timeout, Some(Duration::from_secs(1)));
-    assert_eq!(orders.backend.method, Some(Method::PUT));
-    assert_eq!(orders.backend.input_headers, Some(AllowList::All));
-    assert_eq!(orders.backend.input_query_strings, None);
-    assert_eq!(orders.backend.hosts.len(), 2);
+    assert_eq!(orders.answer.backends()[0].timeout, Some(Duration::from_secs(1)));
+    assert_eq!(orders.answer.backends()[0].method, Some(Method::PUT));
+    assert_eq!(orders.answer.backends()[0].input_headers, Some(AllowList::All));
+    assert_eq!(orders.answer.backends()[0].input_query_strings, None);
+    assert_eq!(orders.answer.backends()[0].hosts.len(), 2);
     assert_eq!(files.timeout, Duration::from_secs(3));
-    assert_eq!((files.path.kind, files.backend.url_pattern.tail), (PathKind::Tail, true));
-    assert_eq!(files.backend.hosts[0].authority, "backend.local");
+    assert_eq!((files.path.kind, files.answer.backends()[0].url_pattern.tail), (PathKind::Tail, true));
+    assert_eq!(files.answer.backends()[0].hosts[0].authority, "backend.local");
     assert_eq!((rest.path.kind, &rest.methods), (PathKind::Catchall, &Methods::Any));
-    assert_eq!(rest.backend.url_pattern.text, "/");
+    assert_eq!(rest.answer.backends()[0].url_pattern.text, "/");
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn defaults_are_filled_in() {
     assert_eq!(model.endpoints[0].input_headers, AllowList::Only(vec![]));
     let zero = json(&file(r#""timeout": 0,"#, r#""timeout": "0s","#, r#", "timeout": 0"#)).model.unwrap();
     assert_eq!(zero.endpoints[0].timeout, Duration::from_secs(2));
-    assert_eq!(zero.endpoints[0].backend.timeout, None);
+    assert_eq!(zero.endpoints[0].answer.backends()[0].timeout, None);
     assert!(json(r#"{"version": 3}"#).model.is_some_and(|model| model.endpoints.is_empty()));
 }
 
@@ -83,7 +83,7 @@ fn yaml_and_json_of_the_same_content_give_equal_models() {
     ));
     let (yaml, json) = (yaml.model.unwrap(), json.model.unwrap());
     assert_eq!(format!("{yaml:?}"), format!("{json:?}"));
-    let credential = |model: &Model| model.endpoints[0].backend.token.clone().unwrap().credential;
+    let credential = |model: &Model| model.endpoints[0].answer.backends()[0].token.clone().unwrap().credential;
     assert_eq!(credential(&yaml), credential(&json));
     assert_eq!(credential(&yaml).endpoint_params["version"], [Secret::new("1.10")]);
 }

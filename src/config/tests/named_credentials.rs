@@ -27,7 +27,13 @@ fn service(named: &str, uses: &[&str]) -> String {
 fn policies(named: &str, uses: &[&str]) -> Vec<TokenPolicy> {
     let loaded = json(&service(named, uses));
     assert!(loaded.report.diagnostics().is_empty(), "{}", loaded.report.render(false));
-    loaded.model.unwrap().endpoints.into_iter().map(|endpoint| endpoint.backend.token.unwrap()).collect()
+    loaded
+        .model
+        .unwrap()
+        .endpoints
+        .into_iter()
+        .map(|endpoint| endpoint.answer.backends()[0].token.clone().unwrap())
+        .collect()
 }
 
 #[test]

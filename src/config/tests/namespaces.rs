@@ -37,7 +37,7 @@ fn keys_inside_built_namespaces_are_checked() {
     );
     let loaded = json(&legacy);
     assert_eq!(only(&loaded).code, code::LEGACY_NAME);
-    assert!(loaded.model.is_some_and(|model| model.endpoints[0].backend.token.is_some()));
+    assert!(loaded.model.is_some_and(|model| model.endpoints[0].answer.backends()[0].token.is_some()));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::base::Secret;
 fn interpolated_values_are_used_and_never_shown() {
     let text = credentials(r#""client_id": "${env:ID:-me}", "client_secret": "${env:S}", "token_url": "${env:URL}""#);
     let good = json_with(&text, &Options::default(), &[("S", "hunter2"), ("URL", "https://idp/t")]);
-    let policy = good.model.unwrap().endpoints[0].backend.token.clone().unwrap();
+    let policy = good.model.unwrap().endpoints[0].answer.backends()[0].token.clone().unwrap();
     assert_eq!(policy.credential.client_id, "me");
     let ClientAuth::Secret { secrets, .. } = &policy.credential.client_auth else { panic!("no secret") };
     assert_eq!(secrets, &[SecretSource::Text(Secret::new("hunter2"))]);
@@ -55,7 +55,7 @@ fn interpolated_values_are_used_and_never_shown() {
 fn a_filled_in_url_pattern_is_used_and_its_text_stays_as_written() {
     let text = file("", "", "").replace("/b/{id}", "/b/{id}?apikey=${env:K}&v=2");
     let model = json_with(&text, &Options::default(), &[("K", "hunter2")]).model.unwrap();
-    let pattern = &model.endpoints[0].backend.url_pattern;
+    let pattern = &model.endpoints[0].answer.backends()[0].url_pattern;
     assert_eq!(pattern.text, "/b/{id}?apikey=${env:K}&v=***");
     assert!(format!("{:?}", pattern.query).contains("hunter2"));
 }

@@ -10,9 +10,10 @@ use pingora::{Error, ErrorSource};
 use std::time::Duration;
 
 /// Which failure an error is; `left` is what remains of the request's timeout.
-pub(super) fn failure(error: &Error, left: Duration) -> Failure {
+#[must_use]
+pub fn failure(error: &Error, left: Duration) -> Failure {
     match error.esource() {
-        ErrorSource::Upstream => upstream(error, left),
+        ErrorSource::Upstream => of_upstream(error, left),
         ErrorSource::Downstream => match error.etype() {
             ReadError | WriteError | ConnectionClosed | ReadTimedout | WriteTimedout => Failure::ClientGone,
             _ => Failure::BadRequest,
@@ -21,7 +22,9 @@ pub(super) fn failure(error: &Error, left: Duration) -> Failure {
     }
 }
 
-fn upstream(error: &Error, left: Duration) -> Failure {
+/// Which failure an error on the way to or from an upstream is, whether it says so or not.
+#[must_use]
+pub fn of_upstream(error: &Error, left: Duration) -> Failure {
     match error.etype() {
         ReadTimedout | WriteTimedout => Failure::UpstreamTimeout,
         // A connection that used up the whole timeout is a timeout for whoever asked.

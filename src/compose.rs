@@ -1,0 +1,100 @@
+//! Endpoints whose answer is made of what their backends answered: fan out, decode, shape, merge, encode.
+//!
+//! It is a second carrier of what `forward` decides, beside `proxy`: the same allow-lists, tokens and hosts, over Pingora's own
+//! connector. It holds request and answers whole, within bounds; what passes as it comes is `proxy`'s.
+
+mod answer;
+mod call;
+pub mod decode;
+mod earlier;
+pub mod encode;
+mod exchange;
+pub mod flatmap;
+mod gather;
+pub mod json;
+pub mod merge;
+mod part;
+mod redirect;
+pub mod request;
+mod shadow;
+pub mod shape;
+mod trouble;
+pub mod xml;
+
+pub use answer::Answer;
+
+use crate::snapshot::backend::BackendPlan;
+use crate::snapshot::composition::ComposePlan;
+use crate::snapshot::target::Params;
+use futures_util::future::join_all;
+use gather::Gathering;
+use pingora_core::connectors::ConnectorOptions;
+use pingora_core::connectors::http::Connector;
+use request::ClientRequest;
+use shadow::Shadows;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
+use std::time::{Duration, Instant};
+
+/// The part of the endpoint's timeout that several backends have, and that copies of one request have: what is left is for
+/// making one answer of theirs. They are KrakenD's (lura's `proxy/merging.go` and `proxy/concurrent.go`).
+const FOR_SEVERAL: f64 = 0.85;
+const FOR_COPIES: f64 = 0.75;
+
+/// What all composed endpoints share.
+pub struct Composer {
+    connector: Connector,
+    shadows: Shadows,
+}
+
+impl Composer {
+    /// Keeps idle connections as `options` say.
+    #[must_use]
+    pub fn new(options: ConnectorOptions) -> Self {
+        Self { connector: Connector::new(Some(options)), shadows: Shadows::default() }
+    }
+
+    /// The answer to a request.
+    pub async fn answer(
+        self: &Arc<Self>,
+        plan: &Arc<ComposePlan>,
+        request: &Arc<ClientRequest>,
+        params: Params,
+        with_message: bool,
+    ) -> Answer {
+        first_tokens(plan).await;
+        self.shadows.send(self, plan, request, &params);
+        let attempts = AtomicU8::new(0);
+        let deadline = Instant::now().checked_add(time_for(plan)).unwrap_or_else(Instant::now);
+        let gathering = Gathering { composer: self, plan, request, deadline, attempts: &attempts };
+        let gathered = match &plan.sequential {
+            Some(sequential) => gathering.in_turn(&sequential.fields, params).await,
+            None => gathering.at_once(&params).await,
+        };
+        gathered.log(plan);
+        answer::answer(plan, gathered, request, with_message).after(attempts.into_inner())
+    }
+}
+
+/// How long the backends have.
+fn time_for(plan: &ComposePlan) -> Duration {
+    let several = if plan.backends.len() > 1 { FOR_SEVERAL } else { 1.0 };
+    let copies = if plan.concurrent_calls > 1 { FOR_COPIES } else { 1.0 };
+    plan.common.timeout.mul_f64(several * copies)
+}
+
+/// Waits for the very first token of each backend. The endpoint's timeout begins afterwards: it is the backends'.
+async fn first_tokens(plan: &ComposePlan) {
+    let now = Instant::now();
+    let wanting = |backend: &BackendPlan| backend.token.as_ref().is_some_and(|token| !token.slot.is_usable(now));
+    if !plan.backends.iter().any(|backend| wanting(&backend.plan)) {
+        return;
+    }
+    join_all(plan.backends.iter().filter_map(|backend| backend.plan.token.as_ref()).map(|token| async {
+        if !token.slot.has_started() {
+            token.slot.started_within(token.first_token_wait).await;
+            token.metrics.waited(now.elapsed());
+        }
+    }))
+    .await;
+}

@@ -1,0 +1,223 @@
+//! One backend asked once: a host that takes the connection, a token that the upstream takes, the answer.
+
+use crate::base::Failure;
+use crate::compose::Composer;
+use crate::compose::exchange::exchange;
+use crate::compose::redirect::{self, Hop};
+use crate::compose::request::ClientRequest;
+use crate::compose::trouble::Trouble;
+use crate::forward::egress::{self, Carried};
+use crate::forward::path::{self, PathForm};
+use crate::forward::rejection::{self, Repeat, Verdict};
+use crate::forward::replay::{self, Replays};
+use crate::snapshot::backend::BackendPlan;
+use crate::snapshot::target::Params;
+use crate::snapshot::upstream::Choice;
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, EXPECT};
+use http::{HeaderValue, Method, Version};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora_core::protocols::http::client::HttpSession;
+use pingora_core::upstreams::peer::HttpPeer;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+/// How often a kept connection may turn out to be closed before its request is given up: each try takes one from the pool.
+const MOST_CLOSED: u8 = 8;
+
+/// A backend and what it is asked.
+pub(super) struct Call<'a> {
+    /// Who keeps connections.
+    pub composer: &'a Composer,
+    /// The backend.
+    pub plan: &'a BackendPlan,
+    /// What the client asked.
+    pub request: &'a ClientRequest,
+    /// What the target is formed with.
+    pub params: &'a Params,
+    /// Whether the answer is decoded: then it may come compressed, and redirects are followed.
+    pub decoded: bool,
+    /// How much of the answer's body is held, in bytes.
+    pub hold: usize,
+    /// When there must be an answer.
+    pub deadline: Instant,
+    /// Requests made so far.
+    pub attempts: &'a AtomicU8,
+}
+
+/// An answer.
+pub(super) struct Answered {
+    /// Its head.
+    pub head: ResponseHeader,
+    /// Its body, or as much of it as was to be held.
+    pub body: Bytes,
+    /// Where the rest of the body comes from, if there is more.
+    pub rest: Option<Box<HttpSession>>,
+}
+
+/// An answer, and what it answers.
+struct Sent {
+    answered: Answered,
+    /// The host that gave it.
+    host: usize,
+    /// The generation of the token that was carried; 0: none.
+    generation: u64,
+}
+
+impl Call<'_> {
+    /// Asks, within the time there is.
+    pub(super) async fn ask(&self) -> Result<Answered, Trouble> {
+        let in_time = tokio::time::timeout(self.left(), self.persist()).await;
+        in_time.unwrap_or(Err(Trouble::Failure(Failure::UpstreamTimeout, "timeout")))
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Asks again where the upstream did not take the token.
+    async fn persist(&self) -> Result<Answered, Trouble> {
+        let mut replays = Replays::default();
+        let turn = self.plan.upstream.turn();
+        loop {
+            let mut sent = self.reach(turn).await?;
+            if !self.is_sent_again(&mut sent, &mut replays).await {
+                let hop = Hop { host: sent.host, answered: sent.answered };
+                return if self.decoded { redirect::follow(self, hop).await } else { Ok(hop.answered) };
+            }
+        }
+    }
+
+    async fn is_sent_again(&self, sent: &mut Sent, replays: &mut Replays) -> bool {
+        let Some(token) = self.plan.token.as_ref().filter(|_| sent.generation > 0) else { return false };
+        let head = &mut sent.answered.head;
+        let verdict = rejection::verdict(token, head.status, &head.headers);
+        replay::keep_nonce(token, sent.host, head);
+        if verdict == Verdict::Accepted {
+            return false;
+        }
+        let repeat = Repeat { method: self.method(), has_whole_body: true, answered: false, left: self.left() };
+        replay::again(token, sent.generation, verdict, &repeat, replays).await
+    }
+
+    fn method(&self) -> &Method {
+        self.plan.method.as_ref().unwrap_or(&self.request.head.method)
+    }
+
+    /// The first host that takes the connection, and its answer.
+    async fn reach(&self, turn: usize) -> Result<Sent, Trouble> {
+        let mut step = 0;
+        let mut closed = 0;
+        let mut last = Trouble::Failure(Failure::NoHost, "no address");
+        while let Some(choice) = self.plan.upstream.choose(turn, step) {
+            match self.attempt(&choice).await {
+                Ok(sent) => return Ok(sent),
+                Err(Broken::Unreached(trouble)) => {
+                    step = choice.next_step;
+                    last = trouble;
+                }
+                // A kept connection that the upstream closed meanwhile: once more, on whatever connection is next.
+                Err(Broken::Closed(_)) if self.method().is_idempotent() && closed < MOST_CLOSED => closed += 1,
+                Err(Broken::Closed(trouble) | Broken::Ended(trouble)) => return Err(trouble),
+            }
+        }
+        Err(last)
+    }
+
+    async fn attempt(&self, choice: &Choice<'_>) -> Result<Sent, Broken> {
+        let left = self.left();
+        let mut peer = choice.host.peer(choice.address, left, left, false);
+        let bound = self.plan.token.as_ref().and_then(|token| {
+            let certificate = token.certificate.as_ref()?;
+            let current = token.slot.token()?;
+            certificate.show(&current, &mut peer);
+            Some(current)
+        });
+        let mut request = self.head(&choice.host.authority)?;
+        let carry = |token| egress::carry(token, bound.as_ref(), choice.index, Instant::now(), &mut request);
+        let carried = self.plan.token.as_ref().map_or(Ok(Carried::Nothing), carry).map_err(Broken::of)?;
+        let generation = match carried {
+            Carried::Token(generation) => generation,
+            Carried::Nothing => 0,
+        };
+        let answered = self.send(&peer, request, &self.request.body).await?;
+        Ok(Sent { answered, host: choice.index, generation })
+    }
+
+    /// The head for a host, all but the token.
+    pub(super) fn head(&self, authority: &HeaderValue) -> Result<Box<RequestHeader>, Broken> {
+        let mut head = Box::new(self.request.head.clone());
+        egress::strip_hop_by_hop(&mut head);
+        egress::rewrite(self.plan, self.params, authority, &self.request.view(), &mut head).map_err(Broken::of)?;
+        // What earlier answers put into the path must not lead out of the endpoint.
+        if !self.params.earlier.is_empty() && path::form(head.uri.path()) != PathForm::Plain {
+            return Err(Broken::Ended(Trouble::MissingField));
+        }
+        frame(&mut head, self.request.body.len(), self.decoded).map_err(|_| Broken::of(Failure::Internal))?;
+        Ok(head)
+    }
+
+    /// Sends a request to a peer.
+    pub(super) async fn send(
+        &self,
+        peer: &HttpPeer,
+        request: Box<RequestHeader>,
+        body: &Bytes,
+    ) -> Result<Answered, Broken> {
+        let connector = &self.composer.connector;
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+        let trouble = |error: &pingora::Error| Trouble::of_upstream(error, self.left());
+        let connected = connector.get_http_session(peer).await;
+        let (mut session, reused) = connected.map_err(|error| Broken::Unreached(trouble(&error)))?;
+        session.set_read_timeout(Some(self.left()));
+        session.set_write_timeout(Some(self.left()));
+        match exchange(&mut session, request, body, self.hold).await {
+            Ok(read) if read.whole => {
+                connector.release_http_session(session, peer, peer.options.idle_timeout).await;
+                Ok(Answered { head: read.head, body: read.body, rest: None })
+            }
+            Ok(read) => Ok(Answered { head: read.head, body: read.body, rest: Some(Box::new(session)) }),
+            Err(error) if reused && session.response_header().is_none() => Err(Broken::Closed(trouble(&error))),
+            Err(error) => Err(Broken::Ended(trouble(&error))),
+        }
+    }
+}
+
+/// An attempt without an answer.
+pub(super) enum Broken {
+    /// There was no connection: nothing has been sent.
+    Unreached(Trouble),
+    /// A kept connection broke before there was any answer.
+    Closed(Trouble),
+    /// Anything else.
+    Ended(Trouble),
+}
+
+impl Broken {
+    fn of(failure: Failure) -> Self {
+        Self::Ended(Trouble::Failure(failure, ""))
+    }
+
+    /// What went wrong.
+    pub(super) fn trouble(self) -> Trouble {
+        match self {
+            Self::Unreached(trouble) | Self::Closed(trouble) | Self::Ended(trouble) => trouble,
+        }
+    }
+}
+
+/// Makes the head fit a body that is there as a whole. A decoded answer may come compressed, which KrakenD asks for, too.
+pub(super) fn frame(head: &mut RequestHeader, body: usize, decoded: bool) -> pingora::Result<()> {
+    head.set_version(Version::HTTP_11);
+    head.remove_header(&EXPECT);
+    // RFC 9110 §8.6: a method that has a meaning for a body says when there is none.
+    if body > 0 || matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
+        head.insert_header(CONTENT_LENGTH, body)?;
+    } else {
+        head.remove_header(&CONTENT_LENGTH);
+    }
+    if decoded {
+        head.insert_header(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))?;
+    }
+    Ok(())
+}

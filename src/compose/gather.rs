@@ -1,0 +1,135 @@
+//! Asking all backends of an endpoint: at once or one after the other, each perhaps with several copies of its request.
+
+use crate::compose::Composer;
+use crate::compose::call::Call;
+use crate::compose::part::{LONGEST_ANSWER, Part, part};
+use crate::compose::request::ClientRequest;
+use crate::compose::trouble::Trouble;
+use crate::compose::{earlier, merge};
+use crate::config::model::EarlierField;
+use crate::snapshot::composition::{ComposePlan, ComposedBackend};
+use crate::snapshot::target::Params;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use log::warn;
+use std::sync::atomic::AtomicU8;
+use std::time::Instant;
+
+/// What the backends came to.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// Their data; `None`: there is not a single answer.
+    pub part: Option<Part>,
+    /// What went wrong, with the position of the backend.
+    pub troubles: Vec<(usize, Trouble)>,
+}
+
+impl Gathered {
+    /// Adds what one backend came to, in the order of arrival: KrakenD's later arrival overwrites, too.
+    fn add(&mut self, index: usize, result: Result<Part, Trouble>) {
+        match (result, &mut self.part) {
+            (Ok(part), Some(whole)) => {
+                merge::merge(&mut whole.data, part.data);
+                whole.complete &= part.complete;
+            }
+            (Ok(part), none) => *none = Some(part),
+            (Err(trouble), _) => self.troubles.push((index, trouble)),
+        }
+    }
+
+    /// Tells of what went wrong: the client does not learn it, and a part that is missing has no line of its own elsewhere.
+    pub(super) fn log(&self, plan: &ComposePlan) {
+        for (index, trouble) in &self.troubles {
+            warn!("endpoint {}: backend {index}: {trouble}", plan.common.name);
+        }
+    }
+
+    /// Nothing more is to come; some backends were not even asked if `asked` is less than all.
+    fn end(mut self, asked: usize, all: usize) -> Self {
+        if let Some(part) = self.part.as_mut().filter(|_| asked < all || !self.troubles.is_empty()) {
+            part.complete = false;
+        }
+        self
+    }
+}
+
+/// One client request on its way to the backends.
+pub(super) struct Gathering<'a> {
+    pub composer: &'a Composer,
+    pub plan: &'a ComposePlan,
+    pub request: &'a ClientRequest,
+    /// When all must have answered.
+    pub deadline: Instant,
+    pub attempts: &'a AtomicU8,
+}
+
+impl Gathering<'_> {
+    /// Asks all backends at once.
+    pub(super) async fn at_once(&self, params: &Params) -> Gathered {
+        let ask = |(index, backend)| async move { (index, self.ask(backend, params).await) };
+        let mut calls: FuturesUnordered<_> = self.plan.backends.iter().enumerate().map(ask).collect();
+        let mut gathered = Gathered::default();
+        while let Some((index, result)) = calls.next().await {
+            gathered.add(index, result);
+        }
+        let all = self.plan.backends.len();
+        gathered.end(all, all)
+    }
+
+    /// Asks one backend after the other, for as long as each gives a whole answer.
+    pub(super) async fn in_turn(&self, fields: &[EarlierField], mut params: Params) -> Gathered {
+        let mut gathered = Gathered::default();
+        let mut asked = 0;
+        params.earlier.resize(fields.len(), None);
+        for (index, backend) in self.plan.backends.iter().enumerate() {
+            asked += 1;
+            let result = self.ask(backend, &params).await;
+            let is_whole = result.as_ref().is_ok_and(|part| part.complete);
+            if let Ok(part) = &result {
+                earlier::keep(fields, index, &part.data, &mut params.earlier);
+            }
+            gathered.add(index, result);
+            if !is_whole {
+                break;
+            }
+        }
+        gathered.end(asked, self.plan.backends.len())
+    }
+
+    /// Asks one backend, with as many copies as it is to get: the first whole answer counts, else the last one.
+    async fn ask(&self, backend: &ComposedBackend, params: &Params) -> Result<Part, Trouble> {
+        if self.plan.concurrent_calls <= 1 {
+            return self.ask_once(backend, params).await;
+        }
+        let copies = 0..self.plan.concurrent_calls;
+        let mut calls: FuturesUnordered<_> = copies.map(|_| self.ask_once(backend, params)).collect();
+        let mut last = Err(Trouble::MissingField);
+        while let Some(result) = calls.next().await {
+            if result.as_ref().is_ok_and(|part| part.complete) {
+                return result;
+            }
+            if result.is_ok() || last.is_err() {
+                last = result;
+            }
+        }
+        last
+    }
+
+    async fn ask_once(&self, backend: &ComposedBackend, params: &Params) -> Result<Part, Trouble> {
+        if backend.plan.target.lacks(params) {
+            return Err(Trouble::MissingField);
+        }
+        let own = Instant::now().checked_add(backend.plan.timeout).unwrap_or(self.deadline);
+        let call = Call {
+            composer: self.composer,
+            plan: &backend.plan,
+            request: self.request,
+            params,
+            decoded: true,
+            hold: LONGEST_ANSWER + 1,
+            deadline: own.min(self.deadline),
+            attempts: self.attempts,
+        };
+        part(call.ask().await?, &backend.decoding, &backend.errors)
+    }
+}

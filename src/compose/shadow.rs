@@ -1,0 +1,64 @@
+//! Copies of requests for backends with `proxy.shadow`: nobody waits for their answers.
+
+use crate::compose::Composer;
+use crate::compose::call::Call;
+use crate::compose::request::ClientRequest;
+use crate::snapshot::composition::{ComposePlan, ShadowPlan};
+use crate::snapshot::target::Params;
+use log::debug;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
+use std::time::Instant;
+use tokio::sync::Semaphore;
+
+/// Copies that may be under way at once. Past it they are left out: a slow shadow must not fill the memory.
+const MOST: usize = 1024;
+
+/// How many more copies may be sent.
+pub(super) struct Shadows(Arc<Semaphore>);
+
+impl Default for Shadows {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MOST)))
+    }
+}
+
+impl Shadows {
+    /// Sends a copy to each shadow of an endpoint.
+    pub(super) fn send(
+        &self,
+        composer: &Arc<Composer>,
+        plan: &Arc<ComposePlan>,
+        request: &Arc<ClientRequest>,
+        params: &Params,
+    ) {
+        for index in 0..plan.shadows.len() {
+            let Ok(permit) = self.0.clone().try_acquire_owned() else {
+                debug!("endpoint {}: a shadow copy is left out: {MOST} are under way", plan.common.name);
+                return;
+            };
+            let (composer, plan, request, params) = (composer.clone(), plan.clone(), request.clone(), params.clone());
+            tokio::spawn(async move {
+                if let Some(shadow) = plan.shadows.get(index) {
+                    copy(&composer, shadow, &request, &params).await;
+                }
+                drop(permit);
+            });
+        }
+    }
+}
+
+async fn copy(composer: &Composer, shadow: &ShadowPlan, request: &ClientRequest, params: &Params) {
+    let now = Instant::now();
+    let call = Call {
+        composer,
+        plan: &shadow.plan,
+        request,
+        params,
+        decoded: true,
+        hold: crate::compose::part::LONGEST_ANSWER,
+        deadline: now.checked_add(shadow.timeout).unwrap_or(now),
+        attempts: &AtomicU8::new(0),
+    };
+    let _ = call.ask().await;
+}

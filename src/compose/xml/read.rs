@@ -1,0 +1,183 @@
+//! An XML document to data.
+//!
+//! Entities of a document type are never defined, so they cannot grow; and a document can neither nest deeper than
+//! [`MAX_DEPTH`] nor name a file.
+
+use super::{ATTRIBUTE, TEXT};
+use quick_xml::events::{BytesRef, BytesStart, Event};
+use quick_xml::{Reader, XmlVersion, escape};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+/// How deep elements may nest.
+const MAX_DEPTH: usize = 128;
+
+/// What is wrong with a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum XmlError {
+    /// The text has no element, or ends within one.
+    #[error("the document ends too early")]
+    End,
+    /// Something that cannot stand there.
+    #[error("the markup before offset {0} is not well-formed")]
+    Malformed(u64),
+    /// Something like `&nbsp;`, which XML does not know by itself.
+    #[error("unknown entity before offset {0}")]
+    Entity(u64),
+    /// Neither UTF-8 nor Latin-1.
+    #[error("the character encoding is not supported")]
+    Encoding,
+    /// Too many open elements.
+    #[error("elements nest deeper than {MAX_DEPTH}")]
+    Depth,
+}
+
+/// Reads the first element, with all that is in it, as the one field of an object.
+///
+/// # Errors
+///
+/// Says what is wrong, and where.
+pub fn read_xml(body: &[u8]) -> Result<Map<String, Value>, XmlError> {
+    let text = decoded(body)?;
+    let mut reader = Reader::from_str(text.strip_prefix('\u{feff}').unwrap_or(&text));
+    let mut open: Vec<Element> = Vec::new();
+    loop {
+        let event = reader.read_event();
+        let at = reader.buffer_position();
+        let closed = match event.map_err(|_| XmlError::Malformed(at))? {
+            Event::Start(_) if open.len() >= MAX_DEPTH => return Err(XmlError::Depth),
+            Event::Start(tag) => {
+                settle(&mut open);
+                open.push(Element::new(&tag, at)?);
+                continue;
+            }
+            Event::Empty(tag) => {
+                settle(&mut open);
+                Some(Element::new(&tag, at)?)
+            }
+            Event::End(_) => {
+                settle(&mut open);
+                open.pop()
+            }
+            Event::Eof => return Err(XmlError::End),
+            event => {
+                if let Some(element) = open.last_mut() {
+                    element.take(&event, at)?;
+                }
+                continue;
+            }
+        };
+        let Some(closed) = closed else { continue };
+        let (name, value) = closed.into_field();
+        match open.last_mut() {
+            Some(parent) => add(&mut parent.fields, name, value),
+            None => return Ok(Map::from_iter([(name, value)])),
+        }
+    }
+}
+
+/// Text that is not UTF-8 must say what it is.
+fn decoded(body: &[u8]) -> Result<Cow<'_, str>, XmlError> {
+    let head = body.get(..body.len().min(200)).unwrap_or_default().to_ascii_lowercase();
+    let head = String::from_utf8_lossy(&head);
+    let declared = head.trim_start_matches('\u{feff}').strip_prefix("<?xml").and_then(|rest| rest.split_once("?>"));
+    let declared = declared.and_then(|(declaration, _)| declaration.split_once("encoding"));
+    let name = declared.and_then(|(_, rest)| rest.split(['"', '\'']).nth(1)).unwrap_or("utf-8");
+    match name {
+        "utf-8" | "utf8" | "us-ascii" | "ascii" => {
+            str::from_utf8(body).map(Cow::Borrowed).map_err(|_| XmlError::Encoding)
+        }
+        "iso-8859-1" | "latin1" => Ok(body.iter().map(|byte| char::from(*byte)).collect::<String>().into()),
+        _ => Err(XmlError::Encoding),
+    }
+}
+
+struct Element {
+    name: String,
+    /// Attributes and elements, and text that comes after any of them.
+    fields: Map<String, Value>,
+    /// Text that comes before any of them.
+    text: Option<String>,
+    /// Text since the last markup.
+    run: String,
+}
+
+impl Element {
+    fn new(tag: &BytesStart<'_>, at: u64) -> Result<Self, XmlError> {
+        let mut fields = Map::new();
+        for attribute in tag.attributes() {
+            let attribute = attribute.map_err(|_| XmlError::Malformed(at))?;
+            let name = attribute.key.local_name();
+            let value = escape::unescape(&attribute.value).map_err(|_| XmlError::Entity(at))?;
+            fields.insert(format!("{ATTRIBUTE}{}", name.as_ref()), Value::String(value.into_owned()));
+        }
+        let name = tag.local_name().as_ref().to_owned();
+        Ok(Self { name, fields, text: None, run: String::new() })
+    }
+
+    /// Takes in what is neither a tag nor the end.
+    fn take(&mut self, event: &Event<'_>, at: u64) -> Result<(), XmlError> {
+        match event {
+            Event::Text(text) => self.run.push_str(&text.xml_content(XmlVersion::Implicit1_0)),
+            Event::GeneralRef(reference) => self.run.push_str(&resolved(reference, at)?),
+            Event::CData(text) => {
+                self.settle();
+                self.run.push_str(&text.xml_content(XmlVersion::Implicit1_0));
+                self.settle();
+            }
+            _ => self.settle(),
+        }
+        Ok(())
+    }
+
+    /// Ends a run of text: of several the last one counts.
+    fn settle(&mut self) {
+        let text = self.run.trim_matches(['\t', '\r', '\u{8}', '\n', ' ']);
+        if !text.is_empty() {
+            if self.fields.is_empty() {
+                self.text = Some(text.to_owned());
+            } else {
+                self.fields.insert(TEXT.to_owned(), Value::String(text.to_owned()));
+            }
+        }
+        self.run.clear();
+    }
+
+    fn into_field(mut self) -> (String, Value) {
+        let value = match self.text {
+            None if self.fields.is_empty() => Value::String(String::new()),
+            None => Value::Object(self.fields),
+            Some(text) if self.fields.is_empty() => Value::String(text),
+            Some(text) => {
+                self.fields.insert(TEXT.to_owned(), Value::String(text));
+                Value::Object(self.fields)
+            }
+        };
+        (self.name, value)
+    }
+}
+
+fn settle(open: &mut [Element]) {
+    if let Some(element) = open.last_mut() {
+        element.settle();
+    }
+}
+
+fn resolved(reference: &BytesRef<'_>, at: u64) -> Result<String, XmlError> {
+    match reference.resolve_char_ref() {
+        Ok(Some(c)) => Ok(c.to_string()),
+        Ok(None) => escape::resolve_xml_entity(reference).map(str::to_owned).ok_or(XmlError::Entity(at)),
+        Err(_) => Err(XmlError::Malformed(at)),
+    }
+}
+
+/// The second of a name makes a list of it.
+fn add(fields: &mut Map<String, Value>, name: String, value: Value) {
+    match fields.get_mut(&name) {
+        Some(Value::Array(items)) => items.push(value),
+        Some(first) => *first = Value::Array(vec![first.take(), value]),
+        None => {
+            fields.insert(name, value);
+        }
+    }
+}

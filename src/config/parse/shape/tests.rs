@@ -1,0 +1,1 @@
+//! Backends, operations and static data as files write them.

@@ -1,0 +1,96 @@
+//! Carrying a composed endpoint: the client's request is read whole, the answer of [`compose`](crate::compose) is written.
+
+use crate::base::Failure;
+use crate::compose::request::{ClientRequest, LONGEST_BODY};
+use crate::compose::{Answer, Composer};
+use crate::proxy::context::{Composed, Context};
+use crate::proxy::wire;
+use crate::snapshot::composition::ComposePlan;
+use crate::snapshot::target::Params;
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, EXPECT};
+use pingora::{Error, ErrorType, Result};
+use pingora_proxy::Session;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a request's body may take to come in. Until then no backend has been asked.
+const UPLOAD: Duration = Duration::from_secs(60);
+
+/// Answers the request.
+pub(super) async fn answer(
+    composer: &Arc<Composer>,
+    session: &mut Session,
+    ctx: &mut Context,
+    plan: Arc<ComposePlan>,
+    params: Params,
+) -> Result<bool> {
+    ctx.composed = Some(Composed { plan: plan.clone(), attempts: 0 });
+    let body = match tokio::time::timeout(UPLOAD, body(session)).await {
+        Ok(Ok(body)) => body?,
+        Ok(Err(failure)) => return refuse(session, ctx, failure).await,
+        Err(_) => return refuse(session, ctx, Failure::Deadline).await,
+    };
+    let client = wire::view(session).client;
+    let request = Arc::new(ClientRequest { head: session.req_header().clone(), body, client });
+    let with_message = ctx.snapshot.return_error_msg;
+    let answer = tokio::select! {
+        answer = composer.answer(&plan, &request, params, with_message) => answer,
+        gone = left(session) => return Err(gone),
+    };
+    ctx.upstream_took = Some(ctx.started.elapsed());
+    write(session, ctx, answer).await?;
+    Ok(true)
+}
+
+/// The whole body, or why it is refused.
+async fn body(session: &mut Session) -> std::result::Result<Result<Bytes>, Failure> {
+    let headers = &session.req_header().headers;
+    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > LONGEST_BODY) {
+        return Err(Failure::TooLarge);
+    }
+    if headers.contains_key(EXPECT)
+        && let Err(error) = session.write_continue_response().await
+    {
+        return Ok(Err(error));
+    }
+    let mut body = BytesMut::new();
+    loop {
+        match session.read_request_body().await {
+            Ok(None) => return Ok(Ok(body.freeze())),
+            Ok(Some(piece)) if body.len() + piece.len() > LONGEST_BODY => return Err(Failure::TooLarge),
+            Ok(Some(piece)) => body.extend_from_slice(&piece),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+}
+
+/// What is left of such a request on the connection is not read, so the connection ends with the answer.
+async fn refuse(session: &mut Session, ctx: &mut Context, failure: Failure) -> Result<bool> {
+    session.set_keepalive(None);
+    ctx.failure = Some(failure);
+    wire::write(session, ctx.failure_reply(failure)).await?;
+    Ok(true)
+}
+
+/// Ends when the client leaves: nobody waits for what the backends say then, and their connections are closed.
+async fn left(session: &mut Session) -> Box<Error> {
+    loop {
+        match session.as_downstream_mut().read_body_or_idle(true).await {
+            Err(error) => return error,
+            // Not while the body is at its end.
+            Ok(Some(_)) => {}
+            Ok(None) => return Error::new_down(ErrorType::ConnectionClosed),
+        }
+    }
+}
+
+async fn write(session: &mut Session, ctx: &mut Context, answer: Answer) -> Result<()> {
+    ctx.failure = answer.failure;
+    ctx.cause = answer.cause;
+    if let Some(composed) = &mut ctx.composed {
+        composed.attempts = answer.attempts;
+    }
+    wire::write(session, answer.reply).await
+}
