@@ -13,6 +13,7 @@ pub mod rejection;
 pub mod replay;
 pub mod reply;
 pub mod response;
+pub mod security;
 
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 use std::net::IpAddr;

@@ -8,6 +8,7 @@ pub mod compose;
 pub mod config;
 pub mod demo;
 pub mod forward;
+pub mod guard;
 pub mod proxy;
 pub mod server;
 pub mod snapshot;

@@ -67,6 +67,7 @@ impl ProxyHttp for Proxy {
         self.limit_keepalive(session);
         // Off, Pingora would answer 400 to a request when anything of the next one comes before it is through.
         session.set_pipelining_enabled(true);
+        wire::clean(session, &ctx.snapshot);
         match ingress(&ctx.snapshot, &wire::view(session)) {
             Ingress::Endpoint(EndpointPlan::Compose(plan), params) => {
                 Box::pin(composed::answer(&self.composer, session, ctx, plan, params)).await
@@ -185,9 +186,10 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         upstream_response: &mut ResponseHeader,
-        _: &mut Context,
+        ctx: &mut Context,
     ) -> Result<()> {
         response::reduce(upstream_response);
+        wire::dress(session, ctx, upstream_response)?;
         let ends_with_body = session.req_header().version == Version::HTTP_10 && response::unchunk(upstream_response);
         if ends_with_body || self.in_flight.is_draining() {
             session.set_keepalive(None);
@@ -206,7 +208,7 @@ impl ProxyHttp for Proxy {
         if answerable {
             // What is left of the request on this connection is not known, and Pingora will not use it again.
             session.set_keepalive(None);
-            let _ = wire::write(session, ctx.failure_reply(failure)).await;
+            let _ = wire::write(session, ctx, ctx.failure_reply(failure)).await;
         }
         FailToProxy { error_code: failure.status(), can_reuse_downstream: false }
     }
@@ -222,7 +224,7 @@ impl ProxyHttp for Proxy {
         }
         let status = wire::answered(session).or_else(|| ctx.failure.map(Failure::status)).unwrap_or_default();
         ctx.metrics().answered(status, took);
-        if ctx.snapshot.access_log {
+        if ctx.snapshot.access_log && !ctx.snapshot.router.is_unlogged(session.req_header().uri.path()) {
             self.lines.access(wire::record(session, ctx, status, took));
         }
     }
@@ -263,9 +265,17 @@ async fn answer(session: &mut Session, ctx: &mut Context, ingress: Ingress) -> R
             built_in.reply(&wire::view(session), &body)
         }
         Ingress::Redirect { status, location } => Reply::redirect(status, location),
+        Ingress::Options(allow) => {
+            ctx.is_built_in = true;
+            Reply::options(allow)
+        }
         Ingress::MethodNotAllowed(allow) => {
             ctx.failure = Some(Failure::MethodNotAllowed);
-            Reply::method_not_allowed(allow)
+            Reply::method_not_allowed(allow, &ctx.snapshot.router.settings().error_body)
+        }
+        Ingress::EncodedParams => {
+            ctx.failure = Some(Failure::BadRequest);
+            Reply::encoded_params()
         }
         Ingress::Failure(failure) => {
             ctx.failure = Some(failure);
@@ -273,7 +283,7 @@ async fn answer(session: &mut Session, ctx: &mut Context, ingress: Ingress) -> R
         }
         Ingress::Endpoint(..) => return Ok(false),
     };
-    wire::write(session, reply).await?;
+    wire::write(session, ctx, reply).await?;
     Ok(true)
 }
 
@@ -293,6 +303,6 @@ async fn wait_for_token(session: &mut Session, ctx: &mut Context) -> Result<bool
     }
     ctx.failure = Some(Failure::TokenUnavailable);
     ctx.count_missing();
-    wire::write(session, ctx.failure_reply(Failure::TokenUnavailable)).await?;
+    wire::write(session, ctx, ctx.failure_reply(Failure::TokenUnavailable)).await?;
     Ok(true)
 }

@@ -14,7 +14,8 @@ pub mod router;
 pub mod target;
 pub mod upstream;
 
-use crate::config::model::Model;
+use crate::config::model::{Model, Security};
+use crate::guard::bot::BotDetector;
 use crate::telemetry::metrics::{EndpointMetrics, Metrics};
 use crate::token::table::TokenTable;
 use addresses::AddressBook;
@@ -29,6 +30,10 @@ pub struct Snapshot {
     pub router: Router,
     /// In the order of the file.
     pub endpoints: Vec<EndpointPlan>,
+    /// Which hosts are served, and which headers answers have.
+    pub security: Option<Security>,
+    /// The bot detector of the service.
+    pub bots: Option<BotDetector>,
     /// Metrics of requests that no endpoint answered.
     pub unrouted: EndpointMetrics,
     /// Metrics of porteur's own endpoints: health, debug, echo.
@@ -74,6 +79,8 @@ impl Snapshot {
         Ok(Self {
             router: Router::compile(model)?,
             endpoints,
+            security: model.security.clone(),
+            bots: model.bots.as_ref().map(BotDetector::new),
             unrouted: metrics.endpoint("-"),
             built_in: metrics.endpoint("built-in"),
             return_error_msg: model.router.return_error_msg,

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Version, header};
 use pingora::http::RequestHeader;
 use porteur::base::{Moment, Secret};
 use porteur::config::{self, Format, Options};
-use porteur::forward::ingress::{Ingress, ingress};
+use porteur::forward::ingress::{Ingress, cleaned_target, ingress};
 use porteur::forward::{RequestView, egress};
 use porteur::snapshot::Snapshot;
 use porteur::snapshot::addresses::AddressBook;
@@ -57,7 +57,11 @@ fn allocations<T>(run: impl FnOnce() -> T) -> (usize, T) {
 }
 
 fn snapshot() -> (Snapshot, TokenTable) {
-    let text = r#"{"version": 3, "output_encoding": "no-op", "endpoints": [{
+    let text = r#"{"version": 3, "output_encoding": "no-op", "extra_config": {
+        "router": { "remove_extra_slash": true, "auto_options": true, "logger_skip_paths": ["/x"] },
+        "security/http": { "allowed_hosts": ["porteur\\.test"], "allowed_hosts_are_regex": true, "frame_deny": true },
+        "security/bot-detector": { "allow": ["a"], "deny": ["b"], "patterns": ["(?i)bot/[0-9]+", "^Evil"] } },
+        "endpoints": [{
         "endpoint": "/orders/{id}", "input_query_strings": ["a"],
         "backend": [{ "host": ["http://127.0.0.1:9"], "url_pattern": "/v1/orders/{id}?x=1", "extra_config": {
             "auth/client-credentials": {
@@ -94,7 +98,10 @@ fn token_lookup_and_injection_allocate_nothing() {
 #[test]
 fn finding_an_endpoint_and_forming_its_target_allocate_nothing() {
     let (snapshot, _) = snapshot();
-    let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("porteur.test"))]);
+    let headers = HeaderMap::from_iter([
+        (header::HOST, HeaderValue::from_static("porteur.test")),
+        (header::USER_AGENT, HeaderValue::from_static("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Firefox/128.0")),
+    ]);
     let view = RequestView {
         method: &Method::GET,
         raw_target: b"/orders/42?a=1&b=2",
@@ -104,7 +111,10 @@ fn finding_an_endpoint_and_forming_its_target_allocate_nothing() {
         version: Version::HTTP_11,
         client: None,
     };
+    // A regular expression sets something up for a thread when it is used for the first time.
+    assert!(matches!(ingress(&snapshot, &view), Ingress::Endpoint(..)));
     let (count, target) = allocations(|| {
+        assert_eq!(cleaned_target(&snapshot, &view), None);
         let Ingress::Endpoint(EndpointPlan::Stream(plan), params) = ingress(&snapshot, &view) else {
             panic!("an endpoint")
         };

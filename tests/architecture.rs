@@ -6,11 +6,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top down. A module may import those below it.
-const ORDER: [&str; 11] =
-    ["cli", "demo", "server", "proxy", "compose", "forward", "snapshot", "token", "telemetry", "config", "base"];
+const ORDER: [&str; 12] = [
+    "cli",
+    "demo",
+    "server",
+    "proxy",
+    "compose",
+    "forward",
+    "snapshot",
+    "guard",
+    "token",
+    "telemetry",
+    "config",
+    "base",
+];
 
 /// Modules that must not know Pingora.
-const WITHOUT_PINGORA: [&str; 4] = ["token", "telemetry", "config", "base"];
+const WITHOUT_PINGORA: [&str; 5] = ["guard", "token", "telemetry", "config", "base"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

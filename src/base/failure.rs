@@ -13,6 +13,8 @@ pub enum Failure {
     MethodNotAllowed,
     /// The request cannot be understood or must not be forwarded.
     BadRequest,
+    /// The request must not be served: its host is not allowed, or a bot made it.
+    Forbidden,
     /// The endpoint's backend needs a token and there is none.
     TokenUnavailable,
     /// None of the backend's hosts has an address.
@@ -48,10 +50,11 @@ struct Row {
 
 impl Failure {
     /// Every failure, for documentation and for metrics that must exist before the first one happens.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BadRequest,
+        Self::Forbidden,
         Self::TokenUnavailable,
         Self::NoHost,
         Self::Connect,
@@ -96,6 +99,7 @@ impl Failure {
             Self::NoRoute => (404, "no_route", "404 page not found"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "405 method not allowed"),
             Self::BadRequest => (400, "bad_request", "bad request"),
+            Self::Forbidden => (403, "forbidden", "forbidden"),
             Self::TokenUnavailable => (503, "token_unavailable", "upstream credential unavailable"),
             Self::NoHost => (503, "no_host", "no upstream available"),
             Self::Connect => (502, "connect", "upstream unreachable"),

@@ -45,6 +45,9 @@ codes! {
     CREDENTIAL = "E030": "there is no credential of this name";
     FLATMAP = "E050": "an operation of `flatmap_filter` is not valid";
     OLD_KEY = "E051": "a key of version 2 that version 3 gives no effect";
+    PATTERN = "E054": "a regular expression is not valid";
+    HEADER_VALUE = "E055": "a text cannot be the value of a header";
+    ALLOWED_HOST = "E056": "an allowed host is one that no request can have";
 
     IGNORED_KEY = "W001": "an unknown key has no effect";
     NO_EFFECT = "W002": "a known key has no effect";
@@ -62,6 +65,8 @@ codes! {
     SHORT_SECRET = "W014": "a secret that signs is shorter than its algorithm wants";
     OVERRULED = "W024": "a key that shapes answers is overruled by another one";
     POINTLESS = "W025": "a part of what shapes answers has no effect";
+    CLIENTS_WORD = "W026": "a protection believes a header that any client can send";
+    EVERY_REQUEST = "W027": "a redirect meets every request";
 }
 
 #[cfg(test)]

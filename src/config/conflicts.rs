@@ -1,7 +1,7 @@
 //! Endpoints that cannot stand beside each other: the same method and path, or paths the router cannot tell apart.
 
 use super::code;
-use super::document::Node;
+use super::document::{Node, Value};
 use super::model::{Methods, PathKind, Router};
 use super::parse::Route;
 use super::read::{Context, quoted, quoted_part};
@@ -84,8 +84,12 @@ impl Clash<'_> {
                 (code::CONFLICTING_ROUTE, Some(*earlier), help)
             }
             Self::Wildcard(earlier) => {
-                let help = "a placeholder and a wildcard cannot stand at the same position".to_owned();
-                (code::CONFLICTING_ROUTE, *earlier, help)
+                let help = if is_wildcard(route.node) || earlier.is_some_and(is_wildcard) {
+                    "a placeholder and a wildcard cannot stand at the same position"
+                } else {
+                    "these placeholders cannot stand at the same position: give one of them a path of its own"
+                };
+                (code::CONFLICTING_ROUTE, *earlier, help.to_owned())
             }
         };
         let path = quoted(route.node);
@@ -103,7 +107,7 @@ struct Table<'r> {
     router: matchit::Router<()>,
     /// Each inserted pattern, for finding the earlier endpoint again.
     inserted: HashMap<String, &'r Node>,
-    /// The placeholder after each prefix: one position has one name, as in KrakenD's router.
+    /// The placeholder at each position: it has one name there, as in KrakenD's router.
     names: HashMap<String, (String, &'r Node)>,
 }
 
@@ -128,11 +132,13 @@ impl<'r> Table<'r> {
     fn check_names(&mut self, route: &Route<'r>) -> Result<(), Clash<'r>> {
         let mut prefix = String::new();
         for segment in route.path.route.split('/').skip(1) {
-            if segment.starts_with('{') {
-                let entry = self.names.entry(prefix.clone());
-                let (name, earlier) = entry.or_insert_with(|| (segment.to_owned(), route.node));
-                if name.as_str() != segment {
-                    return Err(Clash::Name(earlier, name.clone()));
+            let parts = segment.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
+            if let Some((before, (name, after))) = parts {
+                let name = format!("{{{name}}}");
+                let entry = self.names.entry(format!("{prefix}/{before}{{}}{after}"));
+                let (known, earlier) = entry.or_insert_with(|| (name.clone(), route.node));
+                if *known != name {
+                    return Err(Clash::Name(earlier, known.clone()));
                 }
             }
             prefix.push('/');
@@ -140,6 +146,10 @@ impl<'r> Table<'r> {
         }
         Ok(())
     }
+}
+
+fn is_wildcard(node: &Node) -> bool {
+    matches!(&node.value, Value::String(text) if text.ends_with('*'))
 }
 
 /// What the router is given. `/a/*` matches `/a/` too, which a wildcard of the router's own does not.

@@ -133,13 +133,14 @@ impl Level {
 }
 
 /// Levels that are no namespace of their own.
-const LEVELS: [Level; 6] = [
+const LEVELS: [Level; 7] = [
     Level::Root,
     Level::Endpoint,
     Level::Backend,
-    Level::Namespace("auth/client-credentials.tls"),
+    Level::Namespace("router.error_body"),
     Level::Namespace("proxy.flatmap_filter"),
     Level::Namespace("proxy.static"),
+    Level::Namespace("auth/client-credentials.tls"),
 ];
 
 /// The row of a namespace by its short name.

@@ -5,6 +5,7 @@
 
 mod composition;
 mod credential;
+mod security;
 mod shape;
 
 pub use composition::{Composition, EarlierField, ErrorStatus, Sequential, Shadow};
@@ -17,6 +18,9 @@ pub use shape::{
     Decoding, Encoding, Field, Fields, Filter, FlatmapOperation, OutputEncoding, StaticData, StaticStrategy,
 };
 
+pub use security::{AllowedHosts, BotRules, Security};
+
+use bytes::Bytes;
 use http::{HeaderName, Method};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -38,6 +42,10 @@ pub struct Model {
     pub echo_endpoint: bool,
     /// `extra_config.router`.
     pub router: Router,
+    /// `extra_config."security/http"`.
+    pub security: Option<Security>,
+    /// `extra_config."security/bot-detector"` of the service.
+    pub bots: Option<BotRules>,
     /// `extra_config.admin`; `None`: no admin listener.
     pub admin: Option<Admin>,
     /// `endpoints`, in the order of the file.
@@ -62,6 +70,25 @@ pub struct Router {
     pub return_error_msg: bool,
     /// `disable_access_log`: no access-log lines.
     pub disable_access_log: bool,
+    /// `logger_skip_paths`: no access-log lines for these, percent-encoded as request targets are.
+    pub logger_skip_paths: Vec<String>,
+    /// `remove_extra_slash`: `//` and dot segments are resolved before a path is matched, not by a redirect.
+    pub remove_extra_slash: bool,
+    /// `auto_options`: OPTIONS is answered for every path that has an endpoint.
+    pub auto_options: bool,
+    /// `disable_path_decoding`: `%25`, `%3F` and `%23` may stand in a placeholder's value.
+    pub disable_path_decoding: bool,
+    /// `error_body`.
+    pub error_body: ErrorBody,
+}
+
+/// JSON texts in place of the router's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ErrorBody {
+    /// `404`.
+    pub not_found: Option<Bytes>,
+    /// `405`.
+    pub method_not_allowed: Option<Bytes>,
 }
 
 impl Default for Router {
@@ -74,6 +101,11 @@ impl Default for Router {
             health_path: "/__health".to_owned(),
             return_error_msg: false,
             disable_access_log: false,
+            logger_skip_paths: Vec::new(),
+            remove_extra_slash: false,
+            auto_options: false,
+            disable_path_decoding: false,
+            error_body: ErrorBody::default(),
         }
     }
 }
@@ -98,6 +130,8 @@ pub struct Endpoint {
     pub input_headers: AllowList<HeaderName>,
     /// `input_query_strings`: which query parameters go on, case-sensitive.
     pub input_query_strings: AllowList<String>,
+    /// `extra_config."security/bot-detector"`.
+    pub bots: Option<BotRules>,
     /// `output_encoding`, and with it `backend`.
     pub answer: Answer,
 }

@@ -4,17 +4,21 @@
 mod admin;
 mod backend;
 mod backend_http;
+mod bot_detector;
 mod composition;
 mod credential;
 mod endpoint;
+mod error_body;
 mod host;
 mod lists;
 mod method;
 mod namespaces;
 mod path;
+mod patterns;
 mod proxy;
 mod root;
 mod router;
+mod security_http;
 mod shape;
 mod url_pattern;
 

@@ -42,11 +42,11 @@ pub(super) fn of_key(key: &Key) -> Show {
         ("client_id" | "client_secret", _) | (_, Kind::List | Kind::Object) => Show::Never,
         (
             "host" | "url_pattern" | "endpoint" | "health_path" | "token_url" | "issuer" | "proxy_url" | "audience"
-            | "resource" | "assertion_audience" | "revocation_url",
+            | "resource" | "assertion_audience" | "revocation_url" | "logger_skip_paths",
             _,
         ) => Show::Url,
         ("client_secret_file" | "private_key_file" | "client_assertion_file" | "client_key_file", _) => Show::Path,
-        ("listen" | "listen_ip", _) => Show::Whole,
+        ("listen" | "listen_ip" | "allowed_hosts" | "ssl_host" | "patterns", _) => Show::Whole,
         ("method", _) | (_, Kind::String | Kind::Strings) => Show::Word,
         (_, Kind::Integer | Kind::Boolean | Kind::Duration | Kind::Word(_)) => Show::Whole,
         (_, Kind::Any) => Show::Never,

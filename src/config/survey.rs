@@ -90,6 +90,7 @@ fn of_key(level: Level, key: &Key) -> Place {
         (_, "extra_config") => Place::Namespaces,
         (_, "endpoint_params" | "request_headers") => Place::Parameters,
         (Level::Backend, "mapping") => Place::Names,
+        (Level::Namespace("router"), "error_body") => Place::Keys(Level::Namespace("router.error_body")),
         (Level::Namespace("auth/client-credentials"), "tls") => {
             Place::Keys(Level::Namespace("auth/client-credentials.tls"))
         }

@@ -8,7 +8,9 @@ mod model;
 mod named_credentials;
 mod namespaces;
 mod problems;
+mod router;
 mod secrets;
+mod security;
 
 use super::diagnostic::Diagnostic;
 use super::*;

@@ -1,10 +1,12 @@
 //! The endpoints every KrakenD gateway has: `/__health`, and on demand `/__debug/` and `/__echo/`.
 
 use crate::forward::RequestView;
-use crate::forward::reply::Reply;
+use crate::forward::reply::{Reply, redirect_status};
 use crate::snapshot::Snapshot;
+use crate::snapshot::headers::title_case;
 use chrono::{DateTime, SecondsFormat, Utc};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, header};
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use std::time::SystemTime;
 
@@ -28,9 +30,8 @@ impl BuiltIn {
     /// The built-in endpoint at a path, if it is switched on.
     #[must_use]
     pub fn find(snapshot: &Snapshot, method: &Method, path: &str) -> Option<Self> {
-        let settings = snapshot.router.settings();
         let reads = matches!(*method, Method::GET | Method::HEAD);
-        if reads && !settings.disable_health && path == settings.health_path {
+        if reads && snapshot.router.is_health(path) {
             return Some(Self::Health);
         }
         let rest = path.strip_prefix("/__")?;
@@ -50,7 +51,7 @@ impl BuiltIn {
             Self::Health => Reply::json(&json!({"agents": {}, "now": now(), "status": "ok"})),
             Self::Debug => Reply::json(&json!({"message": "pong"})),
             Self::Echo => Reply::json(&echo(request, body)),
-            Self::Slash(path) => Reply::redirect(StatusCode::MOVED_PERMANENTLY, HeaderValue::from_static(path)),
+            Self::Slash(path) => Reply::redirect(redirect_status(request.method), HeaderValue::from_static(path)),
         }
     }
 }
@@ -71,8 +72,8 @@ fn echo(request: &RequestView<'_>, body: &[u8]) -> Value {
         "req_uri_details": {
             "user": "",
             "host": request.host().map(|host| String::from_utf8_lossy(host.as_bytes())),
-            "path": request.path,
-            "query": query,
+            "path": percent_decode_str(request.path).decode_utf8_lossy(),
+            "query": sorted(query),
             "fragment": "",
         },
         "req_method": request.method.as_str(),
@@ -82,10 +83,17 @@ fn echo(request: &RequestView<'_>, body: &[u8]) -> Value {
     })
 }
 
+/// As Go encodes it: by name, each value encoded anew.
+fn sorted(query: &str) -> String {
+    let mut pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+    pairs.sort_by(|a, b| a.0.cmp(&b.0));
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
 fn headers(headers: &HeaderMap) -> Value {
     let mut shown = Map::new();
     for (name, value) in headers.iter().filter(|(name, _)| *name != header::HOST) {
-        push(&mut shown, name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
+        push(&mut shown, &title_case(name), &String::from_utf8_lossy(value.as_bytes()));
     }
     Value::Object(shown)
 }

@@ -3,12 +3,14 @@
 use crate::base::Failure;
 use crate::forward::RequestView;
 use crate::forward::built_in::BuiltIn;
-use crate::forward::path::{PathForm, form};
+use crate::forward::path::{PathForm, form, hides_escape};
+use crate::forward::reply::redirect_status;
+use crate::forward::security;
 use crate::snapshot::Snapshot;
 use crate::snapshot::endpoint::EndpointPlan;
-use crate::snapshot::router::Found;
-use crate::snapshot::target::Params;
-use http::{HeaderValue, Method, StatusCode, Version};
+use crate::snapshot::router::{Found, clean};
+use crate::snapshot::target::{Params, PathRange, text};
+use http::{HeaderValue, StatusCode, Version};
 
 /// What a request is for.
 #[derive(Debug)]
@@ -24,8 +26,12 @@ pub enum Ingress {
         /// Path and query.
         location: HeaderValue,
     },
+    /// OPTIONS for a path that is right for the methods in `Allow`, and has no endpoint for OPTIONS itself.
+    Options(HeaderValue),
     /// A path that is right for other methods, which stand in `Allow`.
     MethodNotAllowed(HeaderValue),
+    /// The value of a placeholder holds an escape of an escape, or of what would end the path.
+    EncodedParams,
     /// Nothing here.
     Failure(Failure),
 }
@@ -41,32 +47,58 @@ pub fn ingress(snapshot: &Snapshot, request: &RequestView<'_>) -> Ingress {
     if !readable || hostless || form == PathForm::Refused {
         return Ingress::Failure(Failure::BadRequest);
     }
-    if let Some(built_in) = BuiltIn::find(snapshot, request.method, request.path) {
+    let built_in = BuiltIn::find(snapshot, request.method, request.path);
+    if built_in != Some(BuiltIn::Health)
+        && let Some(refusal) = security::refusal(snapshot, request)
+    {
+        return refusal;
+    }
+    if let Some(built_in) = built_in {
         return Ingress::BuiltIn(built_in);
     }
     if form == PathForm::Plain
         && let Some(found) = snapshot.router.find(request.method, request.path)
     {
-        return endpoint(snapshot, found);
+        return endpoint(snapshot, request, found);
     }
     unmatched(snapshot, request, form)
 }
 
-fn endpoint(snapshot: &Snapshot, found: Found) -> Ingress {
-    // The router only knows indexes of this Snapshot.
-    match snapshot.endpoints.get(found.endpoint) {
-        Some(plan) => Ingress::Endpoint(plan.clone(), found.params),
-        None => Ingress::Failure(Failure::Internal),
+/// The target in its place, if `remove_extra_slash` wants the path cleaned.
+#[must_use]
+pub fn cleaned_target(snapshot: &Snapshot, request: &RequestView<'_>) -> Option<String> {
+    let wanted = snapshot.router.settings().remove_extra_slash
+        && (request.path.contains("//") || request.path.contains("/."))
+        && form(request.path) != PathForm::Refused;
+    if !wanted {
+        return None;
     }
+    let path = clean(request.path);
+    Some(request.query.map_or_else(|| path.clone(), |query| format!("{path}?{query}")))
 }
 
-/// In the order of KrakenD's router: redirect, other methods, catch-all, nothing.
+fn endpoint(snapshot: &Snapshot, request: &RequestView<'_>, found: Found) -> Ingress {
+    // The router only knows indexes of this Snapshot.
+    let Some(plan) = snapshot.endpoints.get(found.endpoint) else { return Ingress::Failure(Failure::Internal) };
+    let has_escape = |value: &PathRange| hides_escape(text(request.path, *value));
+    if !snapshot.router.settings().disable_path_decoding && found.params.values.iter().any(has_escape) {
+        return Ingress::EncodedParams;
+    }
+    if plan.common().bots.as_ref().is_some_and(|bots| bots.is_bot(request.headers)) {
+        return Ingress::Failure(Failure::Forbidden);
+    }
+    Ingress::Endpoint(plan.clone(), found.params)
+}
+
+/// In the order of KrakenD's router: OPTIONS, redirect, other methods, catch-all, nothing.
 fn unmatched(snapshot: &Snapshot, request: &RequestView<'_>, form: PathForm) -> Ingress {
     let router = &snapshot.router;
+    let options = router.options(request.method, request.path).filter(|_| form == PathForm::Plain);
+    if let Some(allow) = options.and_then(|names| allow(names.into_iter())) {
+        return Ingress::Options(allow);
+    }
     if let Some(location) = location(router.correction(request.method, request.path), request.query) {
-        let keeps_method = !matches!(*request.method, Method::GET | Method::HEAD);
-        let status = if keeps_method { StatusCode::TEMPORARY_REDIRECT } else { StatusCode::MOVED_PERMANENTLY };
-        return Ingress::Redirect { status, location };
+        return Ingress::Redirect { status: redirect_status(request.method), location };
     }
     if form == PathForm::Plain {
         if !router.settings().disable_handle_method_not_allowed
@@ -75,7 +107,7 @@ fn unmatched(snapshot: &Snapshot, request: &RequestView<'_>, form: PathForm) -> 
             return Ingress::MethodNotAllowed(allow);
         }
         if let Some(found) = router.catchall(request.method, request.path) {
-            return endpoint(snapshot, found);
+            return endpoint(snapshot, request, found);
         }
     }
     Ingress::Failure(Failure::NoRoute)

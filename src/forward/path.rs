@@ -65,10 +65,19 @@ fn escapes_are_whole(segment: &str) -> bool {
     })
 }
 
+/// Whether a value, decoded once, still holds an escape or what ends a path: `%25`, `%3F`, `%23`. An upstream that decodes
+/// once more would read something else than what was matched.
+#[must_use]
+pub fn hides_escape(value: &str) -> bool {
+    let mut escapes = value.split('%').skip(1).map(str::as_bytes);
+    escapes.any(|escape| matches!(escape, [b'2', b'5' | b'3', ..] | [b'3', b'F' | b'f', ..]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use PathForm::{Dotted, Plain, Refused};
+    use proptest::prelude::*;
 
     #[test]
     fn paths_are_told_apart() {
@@ -101,6 +110,34 @@ mod tests {
             ("", Refused),
         ] {
             assert_eq!(form(path), expected, "{path}");
+        }
+    }
+    #[test]
+    fn escapes_of_escapes_are_found() {
+        for (value, expected) in [
+            ("a%252Fb", true),
+            ("a%3Fx", true),
+            ("a%3fx", true),
+            ("a%23x", true),
+            ("100%25", true),
+            ("a%2Fb", false),
+            ("a%20%3D", false),
+            ("%C3%A9", false),
+            ("25", false),
+            ("", false),
+        ] {
+            assert_eq!(hides_escape(value), expected, "{value}");
+        }
+    }
+    proptest! {
+        #[test]
+        fn an_escape_is_hidden_exactly_when_decoding_once_shows_it(
+            pieces in proptest::collection::vec(
+                prop_oneof!["%[0-9A-Fa-f]{2}", Just("%25".to_owned()), Just("%3f".to_owned()), "[a-z0-9]"], 0..6)
+        ) {
+            let value = pieces.concat();
+            let shown = percent_decode_str(&value).any(|byte| matches!(byte, b'%' | b'?' | b'#'));
+            prop_assert_eq!(hides_escape(&value), shown, "{}", value);
         }
     }
 }

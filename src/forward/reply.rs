@@ -1,16 +1,30 @@
 //! Answers of porteur's own, in one form: a status, a few headers, a short body.
 
 use crate::base::Failure;
+use crate::config::model::ErrorBody;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::Value;
 use smallvec::SmallVec;
 use std::time::Duration;
 
 /// What clients are told to wait when no upstream has an address, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+/// What KrakenD's decoded answers say of themselves, and those of its router.
+const COMPLETED: HeaderName = HeaderName::from_static("x-krakend-completed");
+const INCOMPLETE: HeaderValue = HeaderValue::from_static("false");
+const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// The status with which KrakenD's router corrects a path.
+#[must_use]
+pub fn redirect_status(method: &Method) -> StatusCode {
+    match *method {
+        Method::GET | Method::HEAD => StatusCode::MOVED_PERMANENTLY,
+        _ => StatusCode::TEMPORARY_REDIRECT,
+    }
+}
 
 /// An answer ready to be written.
 #[derive(Debug, Clone)]
@@ -59,19 +73,47 @@ impl Reply {
         Self::new(status).with(header::LOCATION, location)
     }
 
-    /// A 405 with the methods that would do.
+    /// An empty 200 with the methods of a path.
     #[must_use]
-    pub fn method_not_allowed(allow: HeaderValue) -> Self {
-        Self::failure(Failure::MethodNotAllowed, None, false).with(header::ALLOW, allow)
+    pub fn options(allow: HeaderValue) -> Self {
+        Self::new(StatusCode::OK).with(header::ALLOW, allow)
     }
 
-    /// The answer for a failure. Its text is sent for the router's answers, as KrakenD does, and for others only when
-    /// `router.return_error_msg` says so. `status` replaces the failure's own.
+    /// A 405 with the methods that would do.
+    #[must_use]
+    pub fn method_not_allowed(allow: HeaderValue, bodies: &ErrorBody) -> Self {
+        Self::unrouted(Failure::MethodNotAllowed, bodies).with(header::ALLOW, allow)
+    }
+
+    /// The router's own answers, which KrakenD gives with a text, or with the JSON that `error_body` says.
+    #[must_use]
+    pub fn unrouted(failure: Failure, bodies: &ErrorBody) -> Self {
+        let body = match failure {
+            Failure::MethodNotAllowed => &bodies.method_not_allowed,
+            _ => &bodies.not_found,
+        };
+        let (kind, body) = match body {
+            Some(json) => (JSON, json.clone()),
+            None => (PLAIN, Bytes::from_static(failure.message().as_bytes())),
+        };
+        let reply = Self::failure(failure, None, false).with(header::CONTENT_TYPE, kind).with(COMPLETED, INCOMPLETE);
+        Self { body, ..reply }
+    }
+
+    /// The 400 of KrakenD's router for a placeholder's value that is encoded twice.
+    #[must_use]
+    pub fn encoded_params() -> Self {
+        let reply = Self::failure(Failure::BadRequest, None, false).with(header::CONTENT_TYPE, TEXT);
+        Self { body: Bytes::from_static(b"error: encoded url params"), ..reply }
+    }
+
+    /// The answer for a failure. Its text is sent only when `router.return_error_msg` says so. `status` replaces the
+    /// failure's own.
     #[must_use]
     pub fn failure(failure: Failure, status: Option<StatusCode>, with_message: bool) -> Self {
         let own = StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut reply = Self::new(status.unwrap_or(own));
-        if with_message || matches!(failure, Failure::NoRoute | Failure::MethodNotAllowed) {
+        if with_message {
             reply = reply.with(header::CONTENT_TYPE, TEXT);
             reply.body = Bytes::from_static(failure.message().as_bytes());
         }

@@ -70,7 +70,7 @@ async fn body(session: &mut Session) -> std::result::Result<Result<Bytes>, Failu
 async fn refuse(session: &mut Session, ctx: &mut Context, failure: Failure) -> Result<bool> {
     session.set_keepalive(None);
     ctx.failure = Some(failure);
-    wire::write(session, ctx.failure_reply(failure)).await?;
+    wire::write(session, ctx, ctx.failure_reply(failure)).await?;
     Ok(true)
 }
 
@@ -92,5 +92,5 @@ async fn write(session: &mut Session, ctx: &mut Context, answer: Answer) -> Resu
     if let Some(composed) = &mut ctx.composed {
         composed.attempts = answer.attempts;
     }
-    wire::write(session, answer.reply).await
+    wire::write(session, ctx, answer.reply).await
 }

@@ -150,6 +150,9 @@ impl Context {
     /// The answer for a failure of this request.
     #[must_use]
     pub fn failure_reply(&self, failure: Failure) -> Reply {
+        if failure == Failure::NoRoute {
+            return Reply::unrouted(failure, &self.snapshot.router.settings().error_body);
+        }
         let token = self.route.as_ref().and_then(|route| route.plan.backend.token.as_ref());
         match token.filter(|_| failure == Failure::TokenUnavailable) {
             None => Reply::failure(failure, None, self.snapshot.return_error_msg),

@@ -1,8 +1,10 @@
 //! Between Pingora's session and our own types: the view of a request, a reply written, the record of an answer.
 
-use crate::forward::RequestView;
+use crate::forward::ingress::cleaned_target;
 use crate::forward::reply::Reply;
+use crate::forward::{RequestView, security};
 use crate::proxy::context::Context;
+use crate::snapshot::Snapshot;
 use crate::telemetry::access::AccessRecord;
 use http::header;
 use pingora::Result;
@@ -35,13 +37,32 @@ pub(super) fn answered(session: &Session) -> Option<u16> {
     (!status.is_informational()).then_some(status.as_u16())
 }
 
+/// Cleans the path of the request if the configuration wants that before it is matched.
+pub(super) fn clean(session: &mut Session, snapshot: &Snapshot) {
+    if let Some(target) = cleaned_target(snapshot, &view(session)) {
+        // A target that cannot be read stays what it is, and matches nothing.
+        let _ = session.req_header_mut().set_raw_path(target.as_bytes());
+    }
+}
+
+/// Puts the headers of `security/http` into an answer.
+pub(super) fn dress(session: &Session, ctx: &Context, response: &mut ResponseHeader) -> Result<()> {
+    match &ctx.snapshot.security {
+        Some(security) if !response.status.is_informational() => {
+            security::dress(security, &session.req_header().headers, response)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes a whole answer.
-pub(super) async fn write(session: &mut Session, reply: Reply) -> Result<()> {
+pub(super) async fn write(session: &mut Session, ctx: &Context, reply: Reply) -> Result<()> {
     let mut response = ResponseHeader::build(reply.status, Some(reply.headers.len() + 4))?;
     for (name, value) in reply.headers {
         response.insert_header(name, value)?;
     }
     response.insert_header(header::CONTENT_LENGTH, reply.body.len())?;
+    dress(session, ctx, &mut response)?;
     let no_body = reply.body.is_empty() || session.req_header().method == http::Method::HEAD;
     session.write_response_header(Box::new(response), no_body).await?;
     if !no_body {

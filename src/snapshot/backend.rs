@@ -117,7 +117,7 @@ impl TokenUse {
         Ok(Self {
             slot: slot.clone(),
             header: policy.header.clone(),
-            header_on_wire: title_case(&policy.header),
+            header_on_wire: on_wire(&policy.header),
             on_missing: policy.on_missing,
             reject_status: policy.reject_status,
             first_token_wait: policy.first_token_wait,
@@ -141,31 +141,10 @@ impl DpopUse {
     }
 }
 
-/// `x-api-token` as `X-Api-Token`, the way HTTP/1 servers are used to see it.
-fn title_case(name: &HeaderName) -> Bytes {
-    let mut at_start = true;
-    let titled: Vec<u8> = name
-        .as_str()
-        .bytes()
-        .map(|byte| {
-            let letter = if at_start { byte.to_ascii_uppercase() } else { byte };
-            at_start = byte == b'-';
-            letter
-        })
-        .collect();
-    let titled = Bytes::from(titled);
+/// A header's name as it is written.
+fn on_wire(name: &HeaderName) -> Bytes {
+    let name = Bytes::from(headers::title_case(name));
     // The first clone of fresh `Bytes` allocates its reference count; let it be this one and not a request's.
-    drop(titled.clone());
-    titled
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn header_names_are_written_in_title_case() {
-        assert_eq!(title_case(&http::header::AUTHORIZATION), "Authorization");
-        assert_eq!(title_case(&HeaderName::from_static("x-api-token")), "X-Api-Token");
-    }
+    drop(name.clone());
+    name
 }

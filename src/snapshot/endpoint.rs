@@ -1,6 +1,7 @@
 //! One endpoint, compiled: what a request that matched it needs from here on.
 
 use crate::config::model::{self, Answer};
+use crate::guard::bot::BotDetector;
 use crate::snapshot::CompileError;
 use crate::snapshot::addresses::AddressBook;
 use crate::snapshot::backend::BackendPlan;
@@ -26,6 +27,8 @@ pub struct Common {
     pub name: Arc<str>,
     /// For the whole exchange; while bytes pass, until the upstream's head is here and then between two pieces of its body.
     pub timeout: Duration,
+    /// The bot detector of the endpoint.
+    pub bots: Option<BotDetector>,
     /// Counters of this endpoint.
     pub metrics: EndpointMetrics,
 }
@@ -58,6 +61,7 @@ impl EndpointPlan {
         let common = Common {
             name: endpoint.path.text.as_str().into(),
             timeout: endpoint.timeout,
+            bots: endpoint.bots.as_ref().map(BotDetector::new),
             metrics: around.metrics.endpoint(&endpoint.path.text),
         };
         match &endpoint.answer {

@@ -102,7 +102,9 @@ impl Router {
     #[must_use]
     pub fn correction(&self, method: &Method, path: &str) -> Option<String> {
         let trees = [self.tree_of(method), self.get_tree_for_head(method)];
-        trees.into_iter().flatten().find_map(|tree| self.correct(tree, path)).filter(|corrected| corrected != path)
+        let every: &[Tree] = if self.has_auto_options(method) { &self.trees } else { &[] };
+        let trees = trees.into_iter().flatten().chain(every);
+        trees.into_iter().find_map(|tree| self.correct(tree, path)).filter(|corrected| corrected != path)
     }
 
     fn correct(&self, tree: &Tree, path: &str) -> Option<String> {
@@ -122,10 +124,42 @@ impl Router {
 
     /// The methods that have an endpoint with this path, for `Allow`; none if no method has.
     pub fn allowed<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'static str> + 'a {
-        METHODS.iter().zip(&self.trees).enumerate().filter_map(move |(position, ((_, name), tree))| {
+        let health = self.is_health(path);
+        let has_any = health || self.trees.iter().any(|tree| tree.find(path).is_some());
+        METHODS.iter().zip(&self.trees).enumerate().filter_map(move |(position, ((method, name), tree))| {
             let by_get = || position == HEAD && self.trees.get(GET).is_some_and(|get| get.find(path).is_some());
-            (tree.find(path).is_some() || by_get()).then_some(*name)
+            let by_health = health && matches!(position, GET | HEAD);
+            let by_options = has_any && !health && self.has_auto_options(method);
+            (tree.find(path).is_some() || by_get() || by_health || by_options).then_some(*name)
         })
+    }
+
+    /// What `auto_options` answers for a path: the methods for which it has an endpoint, in order of the alphabet.
+    #[must_use]
+    pub fn options(&self, method: &Method, path: &str) -> Option<Vec<&'static str>> {
+        if !self.has_auto_options(method) {
+            return None;
+        }
+        let found = METHODS.iter().zip(&self.trees).filter(|(_, tree)| tree.find(path).is_some());
+        let mut names: Vec<_> = found.map(|((_, name), _)| *name).collect();
+        names.sort_unstable();
+        (!names.is_empty()).then_some(names)
+    }
+
+    fn has_auto_options(&self, method: &Method) -> bool {
+        self.settings.auto_options && *method == Method::OPTIONS
+    }
+
+    /// Whether requests with this path are kept out of the access log.
+    #[must_use]
+    pub fn is_unlogged(&self, path: &str) -> bool {
+        self.settings.logger_skip_paths.iter().any(|skipped| skipped == path)
+    }
+
+    /// Whether this is where the health endpoint is.
+    #[must_use]
+    pub fn is_health(&self, path: &str) -> bool {
+        !self.settings.disable_health && path == self.settings.health_path
     }
 
     /// TRACE has no tree: its answer would show the client what was added to its request.
@@ -241,7 +275,8 @@ fn is_plain(path: &str) -> bool {
 }
 
 /// The path without empty and dot segments, as Go's `path.Clean` does, keeping a trailing slash.
-fn clean(path: &str) -> String {
+#[must_use]
+pub fn clean(path: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {
         match segment {
@@ -295,6 +330,7 @@ mod tests {
             input_headers: AllowList::Only(vec![]),
             input_query_strings: AllowList::Only(vec![]),
             answer: Answer::NoOp(Box::new(backend)),
+            bots: None,
         }
     }
 
@@ -311,6 +347,8 @@ mod tests {
             debug_endpoint: false,
             echo_endpoint: false,
             router: Settings::default(),
+            security: None,
+            bots: None,
             admin: None,
             endpoints: routes.iter().map(|(method, path)| endpoint(methods(method), path)).collect(),
         }
@@ -372,6 +410,42 @@ mod tests {
         assert_eq!(allowed("/a/b"), "GET, HEAD, POST");
         assert_eq!(allowed("/a/z"), "GET, HEAD");
         assert_eq!(allowed("/nowhere"), "");
+    }
+
+    #[test]
+    fn options_names_the_methods_of_a_path_when_it_is_answered_for_all() {
+        let mut model = model(&[("POST", "/a/{x}"), ("GET", "/a/{x}"), ("GET", "/a/b"), ("*", "/every")]);
+        let options = |model: &Model, path: &str| {
+            let router = Router::compile(model).expect("no conflicts");
+            router.options(&Method::OPTIONS, path).map(|names| names.join(", "))
+        };
+        assert_eq!(options(&model, "/a/1"), None);
+        model.router.auto_options = true;
+        assert_eq!(options(&model, "/a/1").as_deref(), Some("GET, POST"));
+        assert_eq!(options(&model, "/a/b").as_deref(), Some("GET, POST"));
+        assert_eq!(options(&model, "/nowhere"), None);
+        let router = Router::compile(&model).expect("no conflicts");
+        assert_eq!(router.options(&Method::GET, "/a/1"), None);
+        assert_eq!(router.allowed("/a/1").collect::<Vec<_>>().join(", "), "GET, HEAD, POST, OPTIONS");
+        assert_eq!(router.allowed("/nowhere").count(), 0);
+        assert_eq!(router.correction(&Method::OPTIONS, "/A/1").as_deref(), Some("/a/1"));
+    }
+
+    #[test]
+    fn the_health_endpoint_is_for_get_and_head() {
+        let router = router(&[("POST", "/a")]);
+        assert_eq!(router.allowed("/__health").collect::<Vec<_>>(), ["GET", "HEAD"]);
+    }
+
+    #[test]
+    fn a_placeholder_may_have_something_before_and_behind_it() {
+        let router = router(&[("GET", "/Img/v{id}.PNG"), ("GET", "/img/{name}"), ("GET", "/x/{id}.json")]);
+        let get = |path| found(&router, &Method::GET, path).map(|(endpoint, values, _)| (endpoint, values));
+        assert_eq!(get("/Img/v7.PNG"), Some((0, vec!["7".into()])));
+        assert_eq!(get("/img/v7.png"), Some((1, vec!["v7.png".into()])));
+        assert_eq!(get("/x/a.b.json"), Some((2, vec!["a.b".into()])));
+        assert_eq!(get("/x/.json"), None);
+        assert_eq!(router.correction(&Method::GET, "/X/Abc.JSON").as_deref(), Some("/x/Abc.json"));
     }
 
     #[test]

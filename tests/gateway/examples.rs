@@ -64,6 +64,12 @@ fn reference() -> String {
         ("Endpoint: an entry of `endpoints`", Level::Endpoint),
         ("Backend: an entry of `backend`", Level::Backend),
         ("`extra_config.router` of the service", Level::Namespace("router")),
+        ("`error_body` in `router`", Level::Namespace("router.error_body")),
+        ("`extra_config.security/http` of the service", Level::Namespace("security/http")),
+        (
+            "`extra_config.security/bot-detector` of the service or an endpoint",
+            Level::Namespace("security/bot-detector"),
+        ),
         ("`extra_config.admin` of the service", Level::Namespace("admin")),
         ("`extra_config.auth/client-credentials` of a backend", Level::Namespace("auth/client-credentials")),
         ("`tls` in `auth/client-credentials`", Level::Namespace("auth/client-credentials.tls")),
@@ -84,6 +90,7 @@ fn reference() -> String {
                 Kind::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
                 Kind::List => "list".to_owned(),
                 Kind::Object => "object".to_owned(),
+                Kind::Any if level == Level::Namespace("router.error_body") => "anything".to_owned(),
                 Kind::Any => "text or list".to_owned(),
             };
             text += &format!("| `{}` | {kind} | {} |\n", key.name, key.doc);

@@ -32,6 +32,7 @@ mod request_shape;
 mod rotation;
 mod routing;
 mod secrecy;
+mod security;
 mod support_of_credentials;
 mod support_works;
 mod token_command;

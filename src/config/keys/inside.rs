@@ -1,12 +1,13 @@
 //! Keys inside the namespaces that we build.
 
-use super::Kind::{Boolean, Duration, Integer, List, Object, String, Strings};
+use super::Kind::{Any, Boolean, Duration, Integer, List, Object, String, Strings};
 use super::{Key, Kind, ignored, not_yet, observed, supported};
 
 /// The keys of one namespace; none for one we do not build.
 pub(super) fn keys(namespace: &str) -> &'static [Key] {
     match namespace {
         "router" => ROUTER,
+        "router.error_body" => ERROR_BODY,
         "admin" => ADMIN,
         "auth/client-credentials" => CLIENT_CREDENTIALS,
         "auth/client-credentials.tls" => TLS,
@@ -14,6 +15,8 @@ pub(super) fn keys(namespace: &str) -> &'static [Key] {
         "backend/http" => BACKEND_HTTP,
         "proxy.flatmap_filter" => FLATMAP_OPERATION,
         "proxy.static" => STATIC,
+        "security/http" => SECURITY_HTTP,
+        "security/bot-detector" => BOT_DETECTOR,
         _ => &[],
     }
 }
@@ -51,19 +54,19 @@ const ROUTER: &[Key] = &[
     supported("health_path", String, "path of the health endpoint, /__health unless set"),
     supported("return_error_msg", Boolean, "porteur's own answers carry a short text"),
     supported("disable_access_log", Boolean, "no access log"),
+    supported("logger_skip_paths", Strings, "paths whose requests are not in the access log"),
+    supported("remove_extra_slash", Boolean, "paths with // and dot segments are cleaned, not redirected"),
+    supported("auto_options", Boolean, "OPTIONS is answered with the methods of the path"),
+    supported("disable_path_decoding", Boolean, "%25, %3F and %23 may stand in the value of a placeholder"),
+    supported("error_body", Object, "JSON bodies of 404 and 405"),
     ignored("hide_version_header", Boolean, "porteur sends no version header"),
     ignored("max_multipart_memory", Integer, "porteur reads no multipart bodies"),
     ignored("disable_gzip", Boolean, "porteur does not compress"),
-    observed("logger_skip_paths", Strings, "every path is in the access log"),
     not_yet("forwarded_by_client_ip", Boolean, CLIENT_IP),
     not_yet("remote_ip_headers", Strings, CLIENT_IP),
     not_yet("trusted_proxies", Strings, CLIENT_IP),
     not_yet("app_engine", Boolean, CLIENT_IP),
-    not_yet("remove_extra_slash", Boolean, "removal of doubled slashes"),
-    not_yet("auto_options", Boolean, "answers to OPTIONS"),
-    not_yet("disable_path_decoding", Boolean, "matching on the undecoded path"),
     not_yet("use_h2c", Boolean, "HTTP/2 without TLS"),
-    not_yet("error_body", Object, "bodies of 404 and 405"),
     not_yet("decompress_gzip", Boolean, COMPRESSION),
     not_yet("max_payload", Integer, "a limit on request bodies"),
 ];
@@ -87,10 +90,50 @@ const BACKEND_HTTP: &[Key] = &[
     supported("return_error_details", String, "the answer tells of the error in an object of this name"),
 ];
 
+const ERROR_BODY: &[Key] = &[
+    supported("404", Any, "body where no endpoint has the path"),
+    supported("405", Any, "body where no endpoint of the path has the method"),
+];
+
 const ADMIN: &[Key] = &[
     supported("listen", String, "loopback address and port of the admin listener"),
     not_yet("token_file", String, "admin access beyond loopback"),
     not_yet("tls", Object, "admin access beyond loopback"),
+];
+
+const PINS: &str = "browsers no longer pin keys, and KrakenD no longer sends the header";
+
+const SECURITY_HTTP: &[Key] = &[
+    supported("allowed_hosts", Strings, "values of Host that are served, each with its port if clients send one"),
+    supported("allowed_hosts_are_regex", Boolean, "allowed_hosts are regular expressions for the whole value"),
+    supported("host_proxy_headers", Strings, "headers whose value counts in place of Host; the first there is wins"),
+    supported("ssl_redirect", Boolean, "requests without TLS are redirected to https"),
+    supported("ssl_host", String, "where to; the host that was asked for unless set"),
+    supported(
+        "ssl_proxy_headers",
+        Object,
+        "headers with the values that say a proxy in front received the request by TLS",
+    ),
+    supported("sts_seconds", Integer, "max-age of Strict-Transport-Security, which only answers by TLS have"),
+    supported("sts_include_subdomains", Boolean, "it is for subdomains, too"),
+    supported("force_sts_header", Boolean, "all answers have it"),
+    supported("frame_deny", Boolean, "X-Frame-Options: DENY"),
+    supported("custom_frame_options_value", String, "another value of X-Frame-Options"),
+    supported("content_type_nosniff", Boolean, "X-Content-Type-Options: nosniff"),
+    supported("browser_xss_filter", Boolean, "X-XSS-Protection: 1; mode=block"),
+    supported("content_security_policy", String, "value of Content-Security-Policy"),
+    supported("referrer_policy", String, "value of Referrer-Policy"),
+    supported("is_development", Boolean, "no check of hosts, no redirect, no Strict-Transport-Security"),
+    observed("hpkp_public_key", String, PINS),
+    observed("public_key", String, PINS),
+];
+
+const BOT_DETECTOR: &[Key] = &[
+    supported("allow", Strings, "values of User-Agent that are no bots"),
+    supported("deny", Strings, "values of User-Agent that are bots"),
+    supported("patterns", Strings, "regular expressions that find bots anywhere in User-Agent"),
+    supported("empty_user_agent_is_bot", Boolean, "so are requests without User-Agent"),
+    ignored("cache_size", Integer, "one pass looks for all patterns; there is nothing to keep"),
 ];
 
 const CLIENT_CREDENTIALS: &[Key] = &[

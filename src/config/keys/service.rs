@@ -52,7 +52,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("allow_insecure_connections", Boolean, "connections without certificate checks"),
     not_yet("use_h2c", Boolean, "HTTP/2 without TLS"),
     ignored("sequential_start", Boolean, "porteur's parts have no start order to choose"),
-    not_yet("disable_rest", Boolean, "placeholders inside a segment"),
+    supported("disable_rest", Boolean, "a placeholder may be a part of a segment: /{id}.json"),
     not_yet("dns_resolver", Any, "a DNS server of its own"),
     refused("plugin", Object, "Go plugins cannot be loaded into porteur"),
     refused("async_agent", List, "porteur answers HTTP requests; it consumes no queues"),

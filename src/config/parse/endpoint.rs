@@ -5,6 +5,7 @@ use super::super::document::{Node, Value};
 use super::super::keys::Level;
 use super::super::model::{Answer, Endpoint, EndpointPath, Host, Methods, OutputEncoding};
 use super::super::read::{Context, Object, items, quoted};
+use super::bot_detector::bot_rules;
 use super::composition::{self, Scope};
 use super::credential::Named;
 use super::lists::{headers, query_strings};
@@ -23,6 +24,8 @@ pub(super) struct Service<'d> {
     pub encoding: Option<OutputEncoding>,
     /// `cache_ttl`.
     pub cache_ttl: Duration,
+    /// Whether a placeholder may be a part of a segment.
+    pub disable_rest: bool,
     /// `auth/credentials`.
     pub credentials: Named<'d>,
 }
@@ -50,8 +53,9 @@ pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Servi
     let Some(object) = Object::open(cx, node, Level::Endpoint) else {
         return Entry { route: None, endpoint: None };
     };
-    let route = route(cx, &object);
+    let route = route(cx, &object, service);
     let namespaces = Namespaces::open(cx, object.get("extra_config"), Level::Endpoint);
+    let bots = bot_rules(cx, namespaces.get("security/bot-detector"));
     let timeout = object.duration(cx, "timeout").unwrap_or(service.timeout);
     let input_headers = headers(cx, object.get("input_headers"));
     let input_query_strings = query_strings(cx, object.get("input_query_strings"));
@@ -72,18 +76,19 @@ pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Servi
         input_headers,
         input_query_strings,
         answer,
+        bots,
     });
     Entry { route, endpoint }
 }
 
 /// Path and methods. A wrong method leaves none, and its error; the path still counts for the backend.
-fn route<'d>(cx: &mut Context<'_>, object: &Object<'d>) -> Option<Route<'d>> {
+fn route<'d>(cx: &mut Context<'_>, object: &Object<'d>, service: &Service<'_>) -> Option<Route<'d>> {
     let methods = methods(cx, object.get("method")).unwrap_or(Methods::Only(Vec::new()));
     let Some(node) = object.get("endpoint") else {
         object.missing(cx, "endpoint", "an endpoint", "add its path: `\"endpoint\": \"/path\"`");
         return None;
     };
-    let path = endpoint_path(cx, node)?;
+    let path = endpoint_path(cx, node, service.disable_rest)?;
     Some(Route { path, methods, node })
 }
 

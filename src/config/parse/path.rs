@@ -11,10 +11,10 @@ pub(super) const UNSAFE: &AsciiSet = &CONTROLS.add(b'"').add(b'<').add(b'>').add
 
 const MAX_PARAMS: usize = 16;
 
-/// Reads the path.
-pub(super) fn endpoint_path(cx: &mut Context<'_>, node: &Node) -> Option<EndpointPath> {
+/// Reads the path. `relaxed`: `disable_rest` lets a placeholder be a part of a segment.
+pub(super) fn endpoint_path(cx: &mut Context<'_>, node: &Node, relaxed: bool) -> Option<EndpointPath> {
     let text = cx.string(node)?;
-    match parse(text) {
+    match parse(text, relaxed) {
         Ok(path) => Some(path),
         Err((why, help)) => {
             // Segments in these texts may come out of a `${…}`, or be no path at all.
@@ -35,7 +35,7 @@ fn problem(why: &str, help: &str) -> Problem {
     (why.to_owned(), help.to_owned())
 }
 
-fn parse(text: &str) -> Result<EndpointPath, Problem> {
+fn parse(text: &str, relaxed: bool) -> Result<EndpointPath, Problem> {
     let text = if text.starts_with('/') { text.to_owned() } else { format!("/{text}") };
     if text == "/__catchall" {
         return Ok(EndpointPath { route: text.clone(), text, kind: PathKind::Catchall, params: Vec::new() });
@@ -45,17 +45,17 @@ fn parse(text: &str) -> Result<EndpointPath, Problem> {
         Some(exact) => (exact, PathKind::Tail),
         None => (text.as_str(), PathKind::Exact),
     };
-    let params = params(exact, kind)?;
+    let params = params(exact, kind, relaxed)?;
     let route = utf8_percent_encode(&text, UNSAFE).to_string();
     Ok(EndpointPath { text, route, kind, params })
 }
 
-fn params(exact: &str, kind: PathKind) -> Result<Vec<String>, Problem> {
+fn params(exact: &str, kind: PathKind, relaxed: bool) -> Result<Vec<String>, Problem> {
     let mut params: Vec<String> = Vec::new();
     let mut segments = exact.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
         check_segment(segment, segments.peek().is_none() && kind == PathKind::Exact)?;
-        let Some(name) = placeholder(segment)? else {
+        let Some(name) = placeholder(segment, relaxed)? else {
             continue;
         };
         if params.iter().any(|other| other == name) {
@@ -116,15 +116,26 @@ fn check_segment(segment: &str, last: bool) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The name of a `{placeholder}`; `None` for a literal segment.
-fn placeholder(segment: &str) -> Result<Option<&str>, Problem> {
+/// The name of a `{placeholder}`; `None` for a literal segment. KrakenD makes the text behind the brace a part of the name
+/// (`/{id}.json` is filled in nowhere), so that without `disable_rest` it is an error here, and with it means what it says.
+fn placeholder(segment: &str, relaxed: bool) -> Result<Option<&str>, Problem> {
     if !segment.contains(['{', '}']) {
         return Ok(None);
     }
-    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-    match name {
-        Some(name) if !name.is_empty() && name.bytes().all(fits) => Ok(Some(name)),
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-' || (relaxed && matches!(b, b'.' | b':'));
+    let parts = segment.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
+    let named = parts.filter(|(_, (name, _))| !name.is_empty() && name.bytes().all(fits));
+    match named {
+        Some((_, (_, after))) if after.contains('{') => {
+            Err(problem("has more than one placeholder in a segment", "give each a segment of its own"))
+        }
+        Some((before, (name, after))) if !before.contains('}') && !after.contains('}') => {
+            if relaxed || (before.is_empty() && after.is_empty()) {
+                return Ok(Some(name));
+            }
+            let help = "a placeholder is a whole segment, `/{id}`, unless `disable_rest` is set at the root";
+            Err(problem("has a placeholder inside a segment", help))
+        }
         _ => {
             let help = "a placeholder is a whole segment of letters, digits, `_` and `-`: `/{id}`";
             Err(problem("has a brace outside a placeholder", help))
@@ -150,7 +161,19 @@ mod tests {
         ] {
             let params = params.into_iter().map(str::to_owned).collect();
             let route = text.replace('é', "%C3%A9");
-            assert_eq!(parse(written), Ok(EndpointPath { text: text.into(), route, kind, params }));
+            assert_eq!(parse(written, false), Ok(EndpointPath { text: text.into(), route, kind, params }));
+        }
+    }
+
+    #[test]
+    fn a_placeholder_may_be_a_part_of_a_segment_when_disable_rest_says_so() {
+        for (text, params) in [("/a/{id}.json", ["id"]), ("/a/v{x.y:z}", ["x.y:z"]), ("/a/v{id}-x/b", ["id"])] {
+            let path = parse(text, true).unwrap();
+            assert_eq!((path.route.as_str(), path.params), (text, params.map(str::to_owned).to_vec()));
+        }
+        for (text, why) in [("/a/{x}-{y}", "more than one"), ("/a/x}{y}", "brace"), ("/a/{x/y}", "brace")] {
+            let (message, _) = parse(text, true).unwrap_err();
+            assert!(message.contains(why), "{text}: {message}");
         }
     }
 
@@ -158,7 +181,7 @@ mod tests {
     fn paths_that_need_encoding_are_compared_encoded() {
         for (written, route) in [("/é/{id}", "/%C3%A9/{id}"), ("/\"<a>\"/*", "/%22%3Ca%3E%22/*"), ("/a%2fb", "/a%2fb")]
         {
-            assert_eq!(parse(written).unwrap().route, route);
+            assert_eq!(parse(written, false).unwrap().route, route);
         }
     }
 
@@ -180,14 +203,16 @@ mod tests {
             ("/a//b", "empty"),
             ("/a*", "*"),
             ("/*/b", "*"),
-            ("/a/{id}.json", "brace"),
+            ("/a/{id}.json", "inside a segment"),
+            ("/a/v{id}", "inside a segment"),
+            ("/a/{x}{y}", "more than one"),
             ("/a/{}", "brace"),
             ("/a/{i d}", "blanks"),
             ("/a/id}", "brace"),
             ("/{id}/{id}", "twice"),
             ("/{1}/{2}/{3}/{4}/{5}/{6}/{7}/{8}/{9}/{10}/{11}/{12}/{13}/{14}/{15}/{16}/{17}", "16"),
         ] {
-            let (message, help) = parse(text).unwrap_err();
+            let (message, help) = parse(text, false).unwrap_err();
             assert!(message.contains(why), "{text}: {message}");
             assert!(!help.is_empty());
         }

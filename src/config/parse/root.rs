@@ -13,7 +13,7 @@ use super::endpoint::{self, Service, is_unset};
 use super::host::hosts;
 use super::namespaces::{Namespaces, may_be_allowed};
 use super::shape::output_encoding;
-use super::{admin, router};
+use super::{admin, bot_detector, router, security_http};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -32,8 +32,11 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
         hosts: root.get("host").filter(|node| !is_empty(node)).map(|node| hosts(cx, node)),
         encoding: encoding(cx, &root),
         cache_ttl: root.duration(cx, "cache_ttl").unwrap_or_default(),
+        disable_rest: root.boolean(cx, "disable_rest"),
     };
     let settings = router::router(cx, namespaces.get("router"));
+    let security = security_http::security(cx, namespaces.get("security/http"));
+    let bots = bot_detector::bot_rules(cx, namespaces.get("security/bot-detector"));
     let endpoints = endpoints(cx, &root, &service, &settings);
     service.credentials.check_unused(cx);
     let listen_ip = root.get("listen_ip").and_then(|node| listen_ip(cx, node));
@@ -47,6 +50,8 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
         max_shutdown_wait_time: root.duration(cx, "max_shutdown_wait_time").unwrap_or(DEFAULT_SHUTDOWN),
         debug_endpoint: root.boolean(cx, "debug_endpoint") || cx.options.debug,
         echo_endpoint: root.boolean(cx, "echo_endpoint"),
+        security,
+        bots,
         admin,
         router: settings,
         endpoints,
