@@ -98,3 +98,4 @@ async fn first_tokens(plan: &ComposePlan) {
     }))
     .await;
 }
+pub mod yaml;

@@ -212,3 +212,6 @@ fn append(root: &mut Node, from: &[String], to: &[String]) {
     *descend(root, to) = Node::new(Value::Array(items));
     root.delete(from);
 }
+
+#[cfg(test)]
+mod tests;

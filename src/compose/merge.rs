@@ -25,3 +25,37 @@ pub fn applies(strategy: StaticStrategy, had_error: bool, complete: bool) -> boo
         StaticStrategy::Incomplete => !complete,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_later_part_wins_and_nothing_below_the_top_is_merged_1_6() {
+        let mut data = Map::new();
+        for part in [json!({"a": {"x": 1}, "b": 1}), json!({}), json!({"a": {"y": 2}, "c": 3})] {
+            merge(&mut data, part.as_object().cloned().unwrap());
+        }
+        assert_eq!(Value::Object(data), json!({"a": {"y": 2}, "b": 1, "c": 3}));
+    }
+
+    #[test]
+    fn static_data_is_added_when_its_strategy_says_so() {
+        // In turn: all answered, one of several failed, all failed, and an answer that is in part by itself.
+        let cases = [(false, true), (true, false), (true, false), (false, false)];
+        for (strategy, expected) in [
+            (StaticStrategy::Always, [true, true, true, true]),
+            (StaticStrategy::Success, [true, false, false, true]),
+            (StaticStrategy::Errored, [false, true, true, false]),
+            (StaticStrategy::Complete, [true, false, false, false]),
+            (StaticStrategy::Incomplete, [false, true, true, true]),
+        ] {
+            assert_eq!(
+                cases.map(|(had_error, complete)| applies(strategy, had_error, complete)),
+                expected,
+                "{strategy:?}"
+            );
+        }
+    }
+}

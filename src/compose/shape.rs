@@ -64,3 +64,6 @@ fn rename(mapping: &[(String, String)], data: &mut Map<String, Value>) {
         data.insert(new.clone(), value);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -257,3 +257,119 @@ impl Reader<'_> {
         Ok(unit)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::write_json;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn written(text: &str) -> String {
+        String::from_utf8(write_json(&read_json(text.as_bytes()).unwrap()).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn numbers_keep_their_text_1_6() {
+        let text = "[1.10,12345678901234567890,-0,1E5,1e+05,0.1e-7,-12.50,1e400]";
+        assert_eq!(written(text), text);
+    }
+
+    #[test]
+    fn only_the_first_value_is_read_1_6() {
+        assert_eq!(written(" \n{\"a\": 1} {\"b\": 2}"), r#"{"a":1}"#);
+        assert_eq!(written("[] garbage"), "[]");
+    }
+
+    #[test]
+    fn of_equal_keys_the_last_counts() {
+        assert_eq!(written(r#"{"a": 1, "b": 2, "a": {"c": 3}}"#), r#"{"a":{"c":3},"b":2}"#);
+    }
+
+    #[test]
+    fn what_is_not_a_character_is_replaced_as_go_does_it() {
+        // Go gives one U+FFFD for each byte, and one for each half of a surrogate pair that stands alone.
+        assert_eq!(read_json(b"\"a\xe4\xbdb\""), Ok("a\u{fffd}\u{fffd}b".into()));
+        for (text, value) in [
+            (r#""\ud83d\ude00""#, "😀"),
+            (r#""\ud83d""#, "\u{fffd}"),
+            (r#""\ude00x""#, "\u{fffd}x"),
+            (r#""\ud83d\u0041""#, "\u{fffd}A"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
+            (r#""\ud83d\n""#, "\u{fffd}\n"),
+        ] {
+            assert_eq!(read_json(text.as_bytes()), Ok(value.into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        for (text, problem) in [
+            ("", JsonError::End),
+            (" \n", JsonError::End),
+            ("{", JsonError::End),
+            ("\"abc", JsonError::End),
+            ("[1", JsonError::End),
+            ("tru", JsonError::End),
+            ("\u{feff}{}", JsonError::Unexpected(0)),
+            ("[1,]", JsonError::Unexpected(3)),
+            ("{\"a\":1,}", JsonError::Unexpected(7)),
+            ("{'a':1}", JsonError::Unexpected(1)),
+            ("{\"a\" 1}", JsonError::Unexpected(5)),
+            ("[01]", JsonError::Unexpected(2)),
+            ("[1.]", JsonError::Unexpected(3)),
+            ("[+1]", JsonError::Unexpected(1)),
+            ("[1e]", JsonError::Unexpected(3)),
+            ("[-]", JsonError::Unexpected(2)),
+            ("[NaN]", JsonError::Unexpected(1)),
+            ("\"a\nb\"", JsonError::Unexpected(2)),
+            ("\"\\x\"", JsonError::Unexpected(2)),
+            ("\"\\u12g4\"", JsonError::Unexpected(5)),
+        ] {
+            assert_eq!(read_json(text.as_bytes()), Err(problem), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(read_json(nested(MAX_DEPTH + 1).as_bytes()).is_ok());
+        for text in [nested(MAX_DEPTH + 2), "[".repeat(1_000_000), "{\"a\":".repeat(1_000_000)] {
+            assert_eq!(read_json(text.as_bytes()), Err(JsonError::Depth));
+        }
+    }
+
+    /// A key that `serde_json` gives a meaning of its own.
+    #[test]
+    fn no_key_is_special() {
+        let text = r#"{"$serde_json::private::Number":"abc"}"#;
+        assert_eq!(written(text), text);
+    }
+
+    /// Text that is often JSON, and otherwise almost.
+    fn nearly_json() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\"b\":", "1", "-0.5e3", "null", "true", " ", "\\u00e9", "\\",
+            "é",
+        ]);
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn it_takes_what_serde_json_takes(text in prop_oneof![nearly_json(), "\\PC*"]) {
+            let theirs = serde_json::Deserializer::from_str(&text).into_iter::<Value>().next();
+            match (read_json(text.as_bytes()), theirs) {
+                // Only they rewrite exponents.
+                (Ok(_), Some(Ok(theirs))) => prop_assert_eq!(serde_json::from_str::<Value>(&written(&text)).ok(), Some(theirs)),
+                // A word or number at the top must be followed by nothing like it, they say.
+                (Err(_) | Ok(Value::Number(_) | Value::Null | Value::Bool(_)), None | Some(Err(_))) => {}
+                (ours, theirs) => prop_assert!(false, "{:?} {:?}", ours, theirs),
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(body: Vec<u8>) {
+            let _ = read_json(&body);
+        }
+    }
+}

@@ -181,3 +181,88 @@ fn add(fields: &mut Map<String, Value>, name: String, value: Value) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[track_caller]
+    fn reads(text: &str, expected: Value) {
+        assert_eq!(read_xml(text.as_bytes()).map(Value::Object), Ok(expected), "{text}");
+    }
+
+    #[test]
+    fn elements_attributes_and_lists() {
+        let text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- people -->\n<Person id=\"1\">\n\
+            <FullName>Alice</FullName>\n<Email where='home'><Addr>a@home</Addr></Email>\n\
+            <Email where='work'><Addr>a@work</Addr></Email>\n<Group><Value>Friends</Value><Value>Squash</Value></Group></Person>\n";
+        let expected = json!({"Person": {
+            "-id": "1",
+            "FullName": "Alice",
+            "Email": [{"-where": "home", "Addr": "a@home"}, {"-where": "work", "Addr": "a@work"}],
+            "Group": {"Value": ["Friends", "Squash"]},
+        }});
+        reads(text, expected);
+    }
+
+    #[test]
+    fn text_is_a_value_or_stands_beside_others() {
+        reads("<a> 1 \n</a>", json!({"a": "1"}));
+        reads("<a/>", json!({"a": ""}));
+        reads("<a> </a>", json!({"a": ""}));
+        reads("<a b='c'>d</a>", json!({"a": {"-b": "c", "#text": "d"}}));
+        reads("<a>x<b/></a>", json!({"a": {"b": "", "#text": "x"}}));
+        reads("<a><b/>x<c/>y</a>", json!({"a": {"b": "", "c": "", "#text": "y"}}));
+        reads("<a><![CDATA[<b>]]></a>", json!({"a": "<b>"}));
+    }
+
+    #[test]
+    fn entities_are_those_of_xml_alone() {
+        reads("<a b='&lt;&#65;'>x &amp; y&#x42;</a>", json!({"a": {"-b": "<A", "#text": "x & yB"}}));
+        assert!(matches!(read_xml(b"<a>&nbsp;</a>"), Err(XmlError::Entity(_))));
+        assert!(matches!(read_xml(b"<a b='&nbsp;'/>"), Err(XmlError::Entity(_))));
+    }
+
+    #[test]
+    fn a_document_type_defines_nothing() {
+        let bomb =
+            "<!DOCTYPE a [<!ENTITY b \"bbbb\"><!ENTITY c \"&b;&b;\"><!ENTITY f SYSTEM \"file:///etc/passwd\">]><a>";
+        reads(&format!("{bomb}1</a>"), json!({"a": "1"}));
+        for entity in ["&c;", "&f;"] {
+            assert!(matches!(read_xml(format!("{bomb}{entity}</a>").as_bytes()), Err(XmlError::Entity(_))), "{entity}");
+        }
+    }
+
+    #[test]
+    fn prefixes_of_namespaces_are_not_kept() {
+        reads("<s:a xmlns:s='urn:s' s:b='1'><s:c/></s:a>", json!({"a": {"-s": "urn:s", "-b": "1", "c": ""}}));
+    }
+
+    #[test]
+    fn only_the_first_element_is_read() {
+        reads("\u{feff}stray <a>1</a><b>2</b> </c>", json!({"a": "1"}));
+    }
+
+    #[test]
+    fn latin_1_is_read_where_it_is_declared() {
+        let body = b"<?xml version='1.0' encoding='ISO-8859-1'?><a>caf\xe9</a>";
+        assert_eq!(read_xml(body).map(Value::Object), Ok(json!({"a": "café"})));
+        assert_eq!(read_xml(b"<a>caf\xe9</a>"), Err(XmlError::Encoding));
+        assert_eq!(read_xml(b"<?xml version='1.0' encoding='utf-16'?><a/>"), Err(XmlError::Encoding));
+    }
+
+    #[test]
+    fn what_is_no_document_is_an_error() {
+        for text in ["", "3", "<a>", "<a></b>", "<a b>", "<a b='1' b='2'/>", "<a>&amp</a>", "<", "</a>", "<a><!--"] {
+            assert!(read_xml(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nested = |depth: usize| format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
+        assert!(read_xml(nested(MAX_DEPTH).as_bytes()).is_ok());
+        assert_eq!(read_xml(nested(MAX_DEPTH + 1).as_bytes()), Err(XmlError::Depth));
+    }
+}

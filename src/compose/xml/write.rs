@@ -90,3 +90,61 @@ fn safe(name: &str) -> Cow<'_, str> {
     let rest = name.chars().map(|c| if is_inner(c) { c } else { '_' });
     start.chars().chain(rest).collect::<String>().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::read_xml;
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "data is written where it is used")]
+    fn writes(data: Value, expected: &str) {
+        assert_eq!(write_xml(data.as_object().unwrap()), expected);
+    }
+
+    #[test]
+    fn fields_are_elements_in_sorted_order() {
+        writes(
+            json!({"foo": 42, "content": "tupu", "a": {"content": "supu & tupu"}}),
+            "<doc><a><content>supu &amp; tupu</content></a><content>tupu</content><foo>42</foo></doc>",
+        );
+        writes(json!({}), "<doc/>");
+        writes(json!({"a": null, "b": "", "c": {}, "d": [], "e": true}), "<doc><a/><b/><c/><e>true</e></doc>");
+    }
+
+    #[test]
+    fn a_single_field_is_the_document_unless_it_is_a_list() {
+        writes(json!({"a": {"b": 1.10}}), "<a><b>1.1</b></a>");
+        writes(json!({"a": "x"}), "<a>x</a>");
+        writes(json!({"a": [{"b": 1}, [2, 3]]}), "<doc><a><b>1</b></a><a>2</a><a>3</a></doc>");
+        writes(json!({"#text": "x"}), "<doc>x</doc>");
+    }
+
+    #[test]
+    fn attributes_and_text_stand_where_they_were() {
+        writes(json!({"a": {"-b": "<\"", "-c": 1, "#text": "x>y"}}), "<a b=\"&lt;&quot;\" c=\"1\">x&gt;y</a>");
+        writes(json!({"a": {"-b": 1}}), "<a b=\"1\"/>");
+        writes(json!({"a": {"-b": {"c": 1}, "-": 2}}), "<a><_->2</_-><_-b><c>1</c></_-b></a>");
+    }
+
+    #[test]
+    fn no_name_breaks_out_of_its_tag() {
+        writes(
+            json!({"a": {"x><script": 1, "1": 2, "": 3, "-b=\"": 4}}),
+            "<a b__=\"4\"><_>3</_><_1>2</_1><x__script>1</x__script></a>",
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_data_the_document_can_be_read(
+            data in prop::collection::btree_map("\\PC{0,4}", prop::collection::vec("\\PC{0,4}", 1..3), 0..3)
+        ) {
+            let data = json!(data);
+            let text = write_xml(data.as_object().unwrap());
+            prop_assert!(read_xml(&text).is_ok(), "{:?}", text);
+        }
+    }
+}

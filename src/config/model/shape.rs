@@ -31,7 +31,9 @@ pub enum OutputEncoding {
     String,
     /// `xml`: all data as a document.
     Xml,
-    /// `negotiate`: what the client accepts of JSON, XML and YAML.
+    /// `yaml`: all data as a document.
+    Yaml,
+    /// `negotiate`: what the client accepts of JSON, YAML and XML.
     Negotiate,
     /// `no-op`: the answer passes as it is.
     NoOp,

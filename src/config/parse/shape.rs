@@ -46,11 +46,17 @@ pub(super) fn output_encoding(cx: &mut Context<'_>, node: &Node) -> Option<Outpu
         "json-collection" => return Some(OutputEncoding::JsonCollection),
         "string" => return Some(OutputEncoding::String),
         "xml" => return Some(OutputEncoding::Xml),
+        "yaml" => return Some(OutputEncoding::Yaml),
         "negotiate" => return Some(OutputEncoding::Negotiate),
         "no-op" => return Some(OutputEncoding::NoOp),
         _ if OUTPUT_ENCODINGS.contains(&text) => {
             let message = format!("{} as output_encoding is not built yet", quoted(node));
-            cx.error(node, code::NOT_BUILT, message, "one of json, json-collection, string, xml, negotiate, no-op");
+            cx.error(
+                node,
+                code::NOT_BUILT,
+                message,
+                "one of json, json-collection, string, xml, yaml, negotiate, no-op",
+            );
         }
         _ => {
             let message = format!("{} is no output_encoding", quoted(node));

@@ -130,9 +130,9 @@ fn endpoint_values_are_checked() {
     let minimal = |members: &str| format!(r#"{{"version": 3, "endpoints": [{{ {members} }}]}}"#);
     let backend = r#""backend": [{"host": ["up"]}]"#;
     problem(
-        &minimal(&format!(r#""endpoint": "/a", "output_encoding": "yaml", {backend}"#)),
+        &minimal(&format!(r#""endpoint": "/a", "output_encoding": "yaml-decoder", {backend}"#)),
         code::NOT_BUILT,
-        "\"yaml\"",
+        "\"yaml-decoder\"",
         "not built",
     );
     problem(

@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value as Json};
 /// Reads the object.
 pub(in crate::config::parse) fn static_data(cx: &mut Context<'_>, node: &Node) -> Option<StaticData> {
     let object = Object::open(cx, node, Level::Namespace("proxy.static"))?;
-    let strategy = object.get("strategy").map_or_else(|| Some(StaticStrategy::default()), |node| strategy(cx, node));
+    let strategy = object.get("strategy").map_or(Some(StaticStrategy::Always), |node| strategy(cx, node));
     let Some(data) = object.get("data") else {
         object.missing(cx, "data", "`static`", "add the data that goes into the answer: `\"data\": {…}`");
         return None;
