@@ -4,6 +4,7 @@
 //! connector. It holds request and answers whole, within bounds; what passes as it comes is `proxy`'s.
 
 mod answer;
+mod answered;
 mod call;
 pub mod decode;
 mod earlier;
@@ -12,6 +13,7 @@ mod exchange;
 pub mod flatmap;
 mod gather;
 pub mod json;
+mod kept;
 pub mod merge;
 mod part;
 mod redirect;
@@ -20,9 +22,12 @@ mod shadow;
 pub mod shape;
 mod trouble;
 pub mod xml;
+pub mod yaml;
 
-pub use answer::Answer;
+pub use answer::{Answer, Content};
+pub use answered::{Answered, Rest};
 
+use crate::config::model::OutputEncoding;
 use crate::snapshot::backend::BackendPlan;
 use crate::snapshot::composition::ComposePlan;
 use crate::snapshot::target::Params;
@@ -43,7 +48,7 @@ const FOR_COPIES: f64 = 0.75;
 
 /// What all composed endpoints share.
 pub struct Composer {
-    connector: Connector,
+    connector: Arc<Connector>,
     shadows: Shadows,
 }
 
@@ -51,7 +56,7 @@ impl Composer {
     /// Keeps idle connections as `options` say.
     #[must_use]
     pub fn new(options: ConnectorOptions) -> Self {
-        Self { connector: Connector::new(Some(options)), shadows: Shadows::default() }
+        Self { connector: Arc::new(Connector::new(Some(options))), shadows: Shadows::default() }
     }
 
     /// The answer to a request.
@@ -67,6 +72,11 @@ impl Composer {
         let attempts = AtomicU8::new(0);
         let deadline = Instant::now().checked_add(time_for(plan)).unwrap_or_else(Instant::now);
         let gathering = Gathering { composer: self, plan, request, deadline, attempts: &attempts };
+        let passing = plan.backends.first().filter(|_| plan.output == OutputEncoding::NoOp);
+        if let Some(backend) = passing {
+            let passed = gathering.pass(backend, &params).await;
+            return answer::passed(plan, passed, with_message).after(attempts.into_inner());
+        }
         let gathered = match &plan.sequential {
             Some(sequential) => gathering.in_turn(&sequential.fields, params).await,
             None => gathering.at_once(&params).await,
@@ -98,4 +108,3 @@ async fn first_tokens(plan: &ComposePlan) {
     }))
     .await;
 }
-pub mod yaml;

@@ -111,6 +111,7 @@ fn load_from(name: &str, format: Format, text: &str, options: &Options, sources:
         earlier: Earlier::default(),
         namespaces: HashSet::new(),
         credentials: HashSet::new(),
+        shared_cache: None,
         folder: sources.folder,
     };
     parse::check_options(&mut cx);

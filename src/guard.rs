@@ -1,3 +1,4 @@
-//! Guards: yes or no to a request before anything is sent anywhere.
+//! Yes or no before a request goes on: each guard looks at one thing, and knows nothing of who carries its answer out.
 
 pub mod bot;
+pub mod json_schema;

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod cache;
 pub mod cli;
 pub mod compose;
 pub mod config;

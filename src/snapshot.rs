@@ -73,7 +73,7 @@ impl Snapshot {
         addresses: &mut AddressBook,
         metrics: &Metrics,
     ) -> Result<Self, CompileError> {
-        let mut around = Surroundings { tokens, addresses, metrics };
+        let mut around = Surroundings { tokens, addresses, metrics, shared_cache: None };
         let compile = |endpoint| EndpointPlan::compile(endpoint, &mut around);
         let endpoints = model.endpoints.iter().map(compile).collect::<Result<_, _>>()?;
         Ok(Self {

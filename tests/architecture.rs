@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top down. A module may import those below it.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "cli",
     "demo",
     "server",
@@ -14,6 +14,7 @@ const ORDER: [&str; 12] = [
     "compose",
     "forward",
     "snapshot",
+    "cache",
     "guard",
     "token",
     "telemetry",
@@ -22,7 +23,7 @@ const ORDER: [&str; 12] = [
 ];
 
 /// Modules that must not know Pingora.
-const WITHOUT_PINGORA: [&str; 5] = ["guard", "token", "telemetry", "config", "base"];
+const WITHOUT_PINGORA: [&str; 6] = ["cache", "guard", "token", "telemetry", "config", "base"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

@@ -1,6 +1,7 @@
 //! From what the backends came to, to the answer of the endpoint.
 
 use crate::base::Failure;
+use crate::compose::answered::Answered;
 use crate::compose::gather::Gathered;
 use crate::compose::part::Part;
 use crate::compose::request::ClientRequest;
@@ -17,16 +18,23 @@ use std::time::Instant;
 const COMPLETED: HeaderName = HeaderName::from_static("x-krakend-completed");
 
 /// What becomes of a request.
-#[derive(Debug)]
 pub struct Answer {
     /// What the client gets.
-    pub reply: Reply,
+    pub content: Content,
     /// Why it is not all that was asked for.
     pub failure: Option<Failure>,
     /// The failure in a few words, without any value of the request or the answers.
     pub cause: &'static str,
     /// Requests made to backends.
     pub attempts: u8,
+}
+
+/// What the client gets.
+pub enum Content {
+    /// An answer of our own making.
+    Reply(Reply),
+    /// The upstream's, as it came.
+    Passed(Answered),
 }
 
 impl Answer {
@@ -45,12 +53,32 @@ pub(super) fn answer(plan: &ComposePlan, gathered: Gathered, request: &ClientReq
         Some(part) => success(plan, &part, request),
         None => error(plan, troubles.into_iter().next(), with_message),
     };
-    Answer { reply, failure, cause, attempts: 0 }
+    Answer { content: Content::Reply(reply), failure, cause, attempts: 0 }
 }
 
-/// What stands between merging and encoding, in KrakenD's order: the endpoint's own flatmap, then its static data.
+/// What becomes of an answer that passes as it is.
+pub(super) fn passed(plan: &ComposePlan, passed: Result<Answered, Trouble>, with_message: bool) -> Answer {
+    match passed {
+        Ok(answered) => Answer { content: Content::Passed(answered), failure: None, cause: "", attempts: 0 },
+        Err(trouble) => {
+            let (failure, cause) = (Some(trouble.failure()), trouble.cause());
+            Answer {
+                content: Content::Reply(error(plan, Some((0, trouble)), with_message)),
+                failure,
+                cause,
+                attempts: 0,
+            }
+        }
+    }
+}
+
+/// What stands between merging and encoding, in KrakenD's order: the endpoint's own flatmap, unless a backend failed, then
+/// its static data.
 fn finished(plan: &ComposePlan, part: Option<Part>, errored: bool) -> Option<Part> {
-    let part = part.map(|part| Part { data: flatmap::apply(&plan.flatmap, part.data), ..part });
+    let part = match part {
+        Some(part) if !errored => Some(Part { data: flatmap::apply(&plan.flatmap, part.data), ..part }),
+        part => part,
+    };
     let Some(fixed) = &plan.static_data else { return part };
     let complete = part.as_ref().is_some_and(|part| part.complete);
     if !merge::applies(fixed.strategy, errored, complete) {

@@ -2,7 +2,10 @@
 
 use crate::base::Failure;
 use crate::compose::Composer;
+use crate::compose::answered::{Answered, Rest};
 use crate::compose::exchange::exchange;
+use crate::compose::kept::{Kept, Looked};
+
 use crate::compose::redirect::{self, Hop};
 use crate::compose::request::ClientRequest;
 use crate::compose::trouble::Trouble;
@@ -13,12 +16,14 @@ use crate::forward::replay::{self, Replays};
 use crate::snapshot::backend::BackendPlan;
 use crate::snapshot::target::Params;
 use crate::snapshot::upstream::Choice;
+use crate::telemetry::metrics::MissingAction;
+use crate::token::slot::Token;
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http::{HeaderValue, Method, Version};
-use pingora::http::{RequestHeader, ResponseHeader};
-use pingora_core::protocols::http::client::HttpSession;
+use pingora::http::RequestHeader;
 use pingora_core::upstreams::peer::HttpPeer;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
@@ -35,6 +40,8 @@ pub(super) struct Call<'a> {
     pub request: &'a ClientRequest,
     /// What the target is formed with.
     pub params: &'a Params,
+    /// Where its answers are kept.
+    pub kept: Option<Kept<'a>>,
     /// Whether the answer is decoded: then it may come compressed, and redirects are followed.
     pub decoded: bool,
     /// How much of the answer's body is held, in bytes.
@@ -43,16 +50,6 @@ pub(super) struct Call<'a> {
     pub deadline: Instant,
     /// Requests made so far.
     pub attempts: &'a AtomicU8,
-}
-
-/// An answer.
-pub(super) struct Answered {
-    /// Its head.
-    pub head: ResponseHeader,
-    /// Its body, or as much of it as was to be held.
-    pub body: Bytes,
-    /// Where the rest of the body comes from, if there is more.
-    pub rest: Option<Box<HttpSession>>,
 }
 
 /// An answer, and what it answers.
@@ -71,7 +68,8 @@ impl Call<'_> {
         in_time.unwrap_or(Err(Trouble::Failure(Failure::UpstreamTimeout, "timeout")))
     }
 
-    fn left(&self) -> Duration {
+    /// What is left of the time.
+    pub(super) fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
@@ -127,21 +125,54 @@ impl Call<'_> {
     async fn attempt(&self, choice: &Choice<'_>) -> Result<Sent, Broken> {
         let left = self.left();
         let mut peer = choice.host.peer(choice.address, left, left, false);
-        let bound = self.plan.token.as_ref().and_then(|token| {
-            let certificate = token.certificate.as_ref()?;
-            let current = token.slot.token()?;
-            certificate.show(&current, &mut peer);
-            Some(current)
-        });
+        let bound = self.bind(&mut peer);
         let mut request = self.head(&choice.host.authority)?;
-        let carry = |token| egress::carry(token, bound.as_ref(), choice.index, Instant::now(), &mut request);
-        let carried = self.plan.token.as_ref().map_or(Ok(Carried::Nothing), carry).map_err(Broken::of)?;
-        let generation = match carried {
-            Carried::Token(generation) => generation,
-            Carried::Nothing => 0,
+        let mut looked = self.kept.map(|kept| kept.look(&choice.host.origin, &request));
+        if let Some(answered) = looked.as_mut().and_then(Looked::fresh) {
+            return Ok(Sent { answered, host: choice.index, generation: 0 });
+        }
+        looked.iter().for_each(|looked| looked.condition(&mut request));
+        let generation = self.carry(bound.as_ref(), choice.index, &mut request)?;
+        let sent = self.send(&peer, request, &self.request.body).await;
+        let sent = match looked {
+            Some(looked) if !self.is_rejected(generation, &sent) => looked.settle(sent),
+            _ => sent,
         };
-        let answered = self.send(&peer, request, &self.request.body).await?;
-        Ok(Sent { answered, host: choice.index, generation })
+        Ok(Sent { answered: sent?, host: choice.index, generation })
+    }
+
+    /// Lets the peer show the certificate that the current token is bound to; that token is the one to carry.
+    pub(super) fn bind(&self, peer: &mut HttpPeer) -> Option<Arc<Token>> {
+        let token = self.plan.token.as_ref()?;
+        let certificate = token.certificate.as_ref()?;
+        let current = token.slot.token()?;
+        certificate.show(&current, peer);
+        Some(current)
+    }
+
+    /// Puts the token into a request, and says its generation; 0: none.
+    pub(super) fn carry(
+        &self,
+        bound: Option<&Arc<Token>>,
+        host: usize,
+        request: &mut RequestHeader,
+    ) -> Result<u64, Broken> {
+        let Some(token) = &self.plan.token else { return Ok(0) };
+        match egress::carry(token, bound, host, Instant::now(), request) {
+            Ok(Carried::Token(generation)) => Ok(generation),
+            Ok(Carried::Nothing) => Ok(0),
+            Err(failure) => {
+                token.metrics.missing(MissingAction::Reject);
+                Err(Broken::of(failure))
+            }
+        }
+    }
+
+    /// The answer to a token that is not taken is no answer to the request, and is not kept.
+    fn is_rejected(&self, generation: u64, sent: &Result<Answered, Broken>) -> bool {
+        let Some(token) = self.plan.token.as_ref().filter(|_| generation > 0) else { return false };
+        let verdict = |answered: &Answered| rejection::verdict(token, answered.head.status, &answered.head.headers);
+        sent.as_ref().is_ok_and(|answered| verdict(answered) != Verdict::Accepted)
     }
 
     /// The head for a host, all but the token.
@@ -176,7 +207,10 @@ impl Call<'_> {
                 connector.release_http_session(session, peer, peer.options.idle_timeout).await;
                 Ok(Answered { head: read.head, body: read.body, rest: None })
             }
-            Ok(read) => Ok(Answered { head: read.head, body: read.body, rest: Some(Box::new(session)) }),
+            Ok(read) => {
+                let rest = Rest::new(session, peer.clone(), connector.clone());
+                Ok(Answered { head: read.head, body: read.body, rest: Some(rest) })
+            }
             Err(error) if reused && session.response_header().is_none() => Err(Broken::Closed(trouble(&error))),
             Err(error) => Err(Broken::Ended(trouble(&error))),
         }

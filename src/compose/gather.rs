@@ -1,7 +1,9 @@
 //! Asking all backends of an endpoint: at once or one after the other, each perhaps with several copies of its request.
 
 use crate::compose::Composer;
+use crate::compose::answered::Answered;
 use crate::compose::call::Call;
+use crate::compose::kept::Kept;
 use crate::compose::part::{LONGEST_ANSWER, Part, part};
 use crate::compose::request::ClientRequest;
 use crate::compose::trouble::Trouble;
@@ -14,6 +16,9 @@ use futures_util::stream::FuturesUnordered;
 use log::warn;
 use std::sync::atomic::AtomicU8;
 use std::time::Instant;
+
+/// Longer answers that pass as they are are not kept, in bytes.
+const LONGEST_KEPT: usize = 1024 * 1024;
 
 /// What the backends came to.
 #[derive(Debug, Default)]
@@ -119,17 +124,32 @@ impl Gathering<'_> {
         if backend.plan.target.lacks(params) {
             return Err(Trouble::MissingField);
         }
+        let answered = self.call(backend, params, true, LONGEST_ANSWER + 1).ask().await?;
+        part(answered, &backend.decoding, &backend.errors)
+    }
+
+    /// Asks the one backend whose answer passes as it is. It is held only where it is to be kept.
+    pub(super) async fn pass(&self, backend: &ComposedBackend, params: &Params) -> Result<Answered, Trouble> {
+        let hold = if backend.cache.is_some() { LONGEST_KEPT } else { 0 };
+        let mut answered = self.call(backend, params, false, hold).ask().await?;
+        if let Some(rest) = &mut answered.rest {
+            rest.bound(backend.plan.timeout);
+        }
+        Ok(answered)
+    }
+
+    fn call<'c>(&'c self, backend: &'c ComposedBackend, params: &'c Params, decoded: bool, hold: usize) -> Call<'c> {
         let own = Instant::now().checked_add(backend.plan.timeout).unwrap_or(self.deadline);
-        let call = Call {
+        Call {
             composer: self.composer,
             plan: &backend.plan,
             request: self.request,
             params,
-            decoded: true,
-            hold: LONGEST_ANSWER + 1,
+            kept: Kept::of(backend, self.plan),
+            decoded,
+            hold,
             deadline: own.min(self.deadline),
             attempts: self.attempts,
-        };
-        part(call.ask().await?, &backend.decoding, &backend.errors)
+        }
     }
 }

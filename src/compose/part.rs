@@ -1,6 +1,6 @@
 //! From a backend's answer to its part of the endpoint's: status, decompression, decoding, shape.
 
-use crate::compose::call::Answered;
+use crate::compose::answered::Answered;
 use crate::compose::trouble::{ErrorAnswer, Trouble};
 use crate::compose::{decode, shape};
 use crate::config::model::{Decoding, ErrorStatus};

@@ -2,16 +2,16 @@
 //! they are meant for (KrakenD sends its token along to any host).
 
 use crate::base::Failure;
-use crate::compose::call::{Answered, Broken, Call, frame};
+use crate::compose::answered::Answered;
+use crate::compose::call::{Broken, Call, frame};
 use crate::compose::trouble::Trouble;
-use crate::forward::egress::{self, Carried};
 use crate::snapshot::upstream::{self, UpstreamHost};
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use pingora::http::RequestHeader;
 use pingora_core::upstreams::peer::HttpPeer;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use url::Url;
 
 /// Hops after which a backend has no answer: the limit of Go's client.
@@ -86,11 +86,10 @@ async fn request(call: &Call<'_>, next: &Next) -> Result<Answered, Trouble> {
     match own.and_then(|index| Some((index, upstream.at(index)?))) {
         Some((index, choice)) => {
             let mut head = head(call, &choice.host.authority, next)?;
-            let carry = |token| egress::carry(token, None, index, Instant::now(), &mut head);
-            let token = call.plan.token.as_ref().filter(|token| token.certificate.is_none());
-            token.map_or(Ok(Carried::Nothing), carry).map_err(|failure| Trouble::Failure(failure, ""))?;
-            let left = call.deadline.saturating_duration_since(Instant::now());
-            let peer = choice.host.peer(choice.address, left, left, false);
+            let left = call.left();
+            let mut peer = choice.host.peer(choice.address, left, left, false);
+            let bound = call.bind(&mut peer);
+            call.carry(bound.as_ref(), index, &mut head).map_err(Broken::trouble)?;
             call.send(&peer, head, &Bytes::new()).await.map_err(Broken::trouble)
         }
         None => elsewhere(call, next).await,

@@ -2,6 +2,7 @@
 
 use crate::compose::Composer;
 use crate::compose::call::Call;
+use crate::compose::part::LONGEST_ANSWER;
 use crate::compose::request::ClientRequest;
 use crate::snapshot::composition::{ComposePlan, ShadowPlan};
 use crate::snapshot::target::Params;
@@ -55,8 +56,9 @@ async fn copy(composer: &Composer, shadow: &ShadowPlan, request: &ClientRequest,
         plan: &shadow.plan,
         request,
         params,
+        kept: None,
         decoded: true,
-        hold: crate::compose::part::LONGEST_ANSWER,
+        hold: LONGEST_ANSWER,
         deadline: now.checked_add(shadow.timeout).unwrap_or(now),
         attempts: &AtomicU8::new(0),
     };

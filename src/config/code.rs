@@ -48,6 +48,7 @@ codes! {
     PATTERN = "E054": "a regular expression is not valid";
     HEADER_VALUE = "E055": "a text cannot be the value of a header";
     ALLOWED_HOST = "E056": "an allowed host is one that no request can have";
+    JSON_SCHEMA = "E057": "a JSON Schema is not valid";
 
     IGNORED_KEY = "W001": "an unknown key has no effect";
     NO_EFFECT = "W002": "a known key has no effect";
@@ -67,6 +68,7 @@ codes! {
     POINTLESS = "W025": "a part of what shapes answers has no effect";
     CLIENTS_WORD = "W026": "a protection believes a header that any client can send";
     EVERY_REQUEST = "W027": "a redirect meets every request";
+    SHARED_CACHE = "W028": "backends that share a cache disagree about its size";
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of what the keys mean.
 
+mod foreign;
 mod json;
 mod yaml;
 

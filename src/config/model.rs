@@ -5,6 +5,8 @@
 
 mod composition;
 mod credential;
+mod http_cache;
+mod json_schema;
 mod security;
 mod shape;
 
@@ -13,7 +15,8 @@ pub use credential::{
     Assertion, BasicEncoding, ClientAuth, Credential, OnMissing, ProxyUrl, Replay, RequestFormat, Revocation,
     SecretMethod, SecretSource, TlsVersion, TokenEndpoint, TokenPolicy, Transport,
 };
-
+pub use http_cache::HttpCache;
+pub use json_schema::JsonSchema;
 pub use shape::{
     Decoding, Encoding, Field, Fields, Filter, FlatmapOperation, OutputEncoding, StaticData, StaticStrategy,
 };
@@ -132,6 +135,8 @@ pub struct Endpoint {
     pub input_query_strings: AllowList<String>,
     /// `extra_config."security/bot-detector"`.
     pub bots: Option<BotRules>,
+    /// `extra_config."validation/json-schema"`: what request bodies must be.
+    pub json_schema: Option<JsonSchema>,
     /// `output_encoding`, and with it `backend`.
     pub answer: Answer,
 }
@@ -230,6 +235,8 @@ pub struct Backend {
     pub decoding: Decoding,
     /// `extra_config."backend/http"`.
     pub errors: ErrorStatus,
+    /// `extra_config."qos/http-cache"`: which of its answers are kept.
+    pub http_cache: Option<HttpCache>,
 }
 
 /// An upstream: scheme, name and port.

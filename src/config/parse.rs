@@ -10,6 +10,8 @@ mod credential;
 mod endpoint;
 mod error_body;
 mod host;
+mod http_cache;
+mod json_schema;
 mod lists;
 mod method;
 mod namespaces;

@@ -10,6 +10,7 @@ use super::code::{self, Code};
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::document::{Member, Node, Origin, Value};
 use super::model::EarlierField;
+use super::model::HttpCache;
 use super::show;
 use crate::base::duration;
 use std::collections::HashSet;
@@ -31,6 +32,8 @@ pub(super) struct Context<'a> {
     pub namespaces: HashSet<String>,
     /// The name of every named credential that a backend uses.
     pub credentials: HashSet<String>,
+    /// The size of the cache that backends share, once one of them has said it.
+    pub shared_cache: Option<HttpCache>,
     /// Where relative paths start: the folder of the configuration file.
     pub folder: &'a Path,
 }

@@ -31,6 +31,8 @@ enum Place {
     Parameters,
     /// `mapping`: names of fields, which people choose.
     Names,
+    /// A JSON Schema: every key counts, as it is spelled.
+    Schema,
     /// The value of a known key.
     Value(Show),
     /// Nothing that we know.
@@ -72,6 +74,7 @@ fn below(place: Place, key: &str) -> (Place, bool) {
             let row = keys::namespace(keys::modern_name(key).unwrap_or(key));
             match row.filter(|row| row.support == Support::Supported) {
                 Some(row) if row.name == "auth/credentials" => (Place::Credentials, true),
+                Some(row) if row.name == "validation/json-schema" => (Place::Schema, true),
                 Some(row) => (Place::Keys(Level::Namespace(row.name)), true),
                 None => (Place::Foreign, false),
             }
@@ -79,6 +82,7 @@ fn below(place: Place, key: &str) -> (Place, bool) {
         Place::Credentials => (Place::Keys(Level::Namespace("auth/client-credentials")), true),
         Place::Parameters => (Place::Value(Show::Never), true),
         Place::Names => (Place::Value(Show::Word), true),
+        Place::Schema => (Place::Schema, true),
         Place::Value(_) | Place::Foreign => (Place::Foreign, true),
     }
 }
@@ -108,7 +112,7 @@ fn shown_length(member: &Member, place: Place, after_nothing: bool) -> usize {
     }
     let known = match place {
         Place::Keys(level) => suggest::closest(key, level.keys().iter().map(|key| key.name)).is_some(),
-        Place::Namespaces | Place::Credentials | Place::Names => true,
+        Place::Namespaces | Place::Credentials | Place::Names | Place::Schema => true,
         Place::Parameters => false,
         Place::Value(_) | Place::Foreign => return 0,
     };
@@ -122,7 +126,7 @@ fn report_duplicates(members: &[Member], place: Place, diagnostics: &mut Diagnos
     let folds = matches!(place, Place::Keys(_));
     let mut seen: HashMap<String, &Member> = HashMap::new();
     for member in members {
-        let unread = !matches!(place, Place::Parameters) && keys::is_comment(&member.key);
+        let unread = !matches!(place, Place::Parameters | Place::Schema) && keys::is_comment(&member.key);
         let key = if folds { member.key.to_lowercase() } else { member.key.clone() };
         match seen.get(&key) {
             _ if unread => {}

@@ -3,6 +3,8 @@
 mod credential_methods;
 mod credential_requests;
 mod credentials;
+mod http_cache;
+mod json_schema;
 mod masking;
 mod model;
 mod named_credentials;

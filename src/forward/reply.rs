@@ -67,6 +67,13 @@ impl Reply {
         }
     }
 
+    /// A 400 for a body that breaks a rule; `text` is fit for the client.
+    #[must_use]
+    pub fn violation(text: String, with_message: bool) -> Self {
+        let body = if with_message { text.into() } else { Bytes::new() };
+        Self::of(StatusCode::BAD_REQUEST, with_message.then_some(TEXT), body)
+    }
+
     /// A redirect.
     #[must_use]
     pub fn redirect(status: StatusCode, location: HeaderValue) -> Self {

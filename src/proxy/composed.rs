@@ -2,13 +2,16 @@
 
 use crate::base::Failure;
 use crate::compose::request::{ClientRequest, LONGEST_BODY};
-use crate::compose::{Answer, Composer};
+use crate::compose::{Answer, Answered, Composer, Content};
+use crate::forward::reply::Reply;
+use crate::forward::response;
 use crate::proxy::context::{Composed, Context};
 use crate::proxy::wire;
 use crate::snapshot::composition::ComposePlan;
 use crate::snapshot::target::Params;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, EXPECT};
+use http::Version;
+use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use std::sync::Arc;
@@ -31,6 +34,11 @@ pub(super) async fn answer(
         Ok(Err(failure)) => return refuse(session, ctx, failure).await,
         Err(_) => return refuse(session, ctx, Failure::Deadline).await,
     };
+    if let Some(Err(violation)) = plan.common.json_schema.as_ref().map(|schema| schema.check(&body)) {
+        ctx.failure = Some(Failure::BadRequest);
+        wire::write(session, ctx, Reply::violation(violation.to_string(), ctx.snapshot.return_error_msg)).await?;
+        return Ok(true);
+    }
     let client = wire::view(session).client;
     let request = Arc::new(ClientRequest { head: session.req_header().clone(), body, client });
     let with_message = ctx.snapshot.return_error_msg;
@@ -92,5 +100,31 @@ async fn write(session: &mut Session, ctx: &mut Context, answer: Answer) -> Resu
     if let Some(composed) = &mut ctx.composed {
         composed.attempts = answer.attempts;
     }
-    wire::write(session, ctx, answer.reply).await
+    match answer.content {
+        Content::Reply(reply) => wire::write(session, ctx, reply).await,
+        Content::Passed(answered) => pass(session, ctx, answered).await,
+    }
+}
+
+/// Writes an upstream's answer as it came.
+async fn pass(session: &mut Session, ctx: &Context, answered: Answered) -> Result<()> {
+    let Answered { mut head, body, rest } = answered;
+    response::reduce(&mut head);
+    if session.req_header().version == Version::HTTP_10 && response::unchunk(&mut head) {
+        session.set_keepalive(None);
+    }
+    wire::dress(session, ctx, &mut head)?;
+    if rest.is_none() && head.headers.contains_key(TRANSFER_ENCODING) {
+        head.remove_header(&TRANSFER_ENCODING);
+        head.insert_header(CONTENT_LENGTH, body.len())?;
+    }
+    session.write_response_header(Box::new(head), false).await?;
+    session.write_response_body(Some(body), rest.is_none()).await?;
+    let Some(mut rest) = rest else { return Ok(()) };
+    while let Some(piece) = rest.read().await.map_err(|error| error.into_up())? {
+        session.write_response_body(Some(piece), false).await?;
+    }
+    session.write_response_body(None, true).await?;
+    rest.release().await;
+    Ok(())
 }

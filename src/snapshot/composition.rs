@@ -1,5 +1,6 @@
 //! An endpoint whose answer is made of its backends' answers, compiled.
 
+use crate::cache::HttpCache;
 use crate::config::model::{
     self, Backend, Composition, Decoding, ErrorStatus, FlatmapOperation, OutputEncoding, Sequential, Shadow, StaticData,
 };
@@ -7,6 +8,7 @@ use crate::snapshot::CompileError;
 use crate::snapshot::backend::BackendPlan;
 use crate::snapshot::endpoint::{Common, Surroundings};
 use http::HeaderValue;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A compiled composition.
@@ -18,7 +20,7 @@ pub struct ComposePlan {
     pub backends: Box<[ComposedBackend]>,
     /// The backends that only get a copy of the request.
     pub shadows: Box<[ShadowPlan]>,
-    /// How the answer is encoded.
+    /// How the answer is encoded; no-op: it is that of the one backend, as it came.
     pub output: OutputEncoding,
     /// `Cache-Control` of complete answers.
     pub cache_control: Option<HeaderValue>,
@@ -41,6 +43,8 @@ pub struct ComposedBackend {
     pub decoding: Decoding,
     /// What the client learns of its error statuses.
     pub errors: ErrorStatus,
+    /// Where its answers are kept.
+    pub cache: Option<Arc<HttpCache>>,
 }
 
 /// A backend that gets a copy.
@@ -80,6 +84,29 @@ impl ComposePlan {
         })
     }
 
+    /// Compiles an endpoint whose one backend's answer passes as it is, but not as it comes.
+    ///
+    /// # Errors
+    /// If a host cannot stand in a header, or a credential is not in the table.
+    pub fn passing(
+        common: Common,
+        endpoint: &model::Endpoint,
+        backend: &Backend,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Self, CompileError> {
+        Ok(Self {
+            common,
+            backends: Box::new([composed(endpoint, backend, around)?]),
+            shadows: Box::new([]),
+            output: OutputEncoding::NoOp,
+            cache_control: None,
+            concurrent_calls: 1,
+            sequential: None,
+            flatmap: Box::new([]),
+            static_data: None,
+        })
+    }
+
     /// Whether the status of the backend at `index` may be the endpoint's: it is the only one, or the others were not asked
     /// because of it.
     #[must_use]
@@ -94,7 +121,18 @@ fn composed(
     around: &mut Surroundings<'_>,
 ) -> Result<ComposedBackend, CompileError> {
     let plan = BackendPlan::compile(endpoint, backend, around)?;
-    Ok(ComposedBackend { plan, decoding: backend.decoding.clone(), errors: backend.errors.clone() })
+    Ok(ComposedBackend {
+        plan,
+        decoding: backend.decoding.clone(),
+        errors: backend.errors.clone(),
+        cache: backend.http_cache.map(|cache| kept_in(cache, around)),
+    })
+}
+
+/// The backend's own cache, or the one it shares.
+fn kept_in(cache: model::HttpCache, around: &mut Surroundings<'_>) -> Arc<HttpCache> {
+    let new = || Arc::new(HttpCache::new(cache.max_items.get(), cache.max_size.get()));
+    if cache.shared { around.shared_cache.get_or_insert_with(new).clone() } else { new() }
 }
 
 fn shadowed(

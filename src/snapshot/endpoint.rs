@@ -1,7 +1,9 @@
 //! One endpoint, compiled: what a request that matched it needs from here on.
 
+use crate::cache::HttpCache;
 use crate::config::model::{self, Answer};
 use crate::guard::bot::BotDetector;
+use crate::guard::json_schema::JsonSchema;
 use crate::snapshot::CompileError;
 use crate::snapshot::addresses::AddressBook;
 use crate::snapshot::backend::BackendPlan;
@@ -29,6 +31,8 @@ pub struct Common {
     pub timeout: Duration,
     /// The bot detector of the endpoint.
     pub bots: Option<BotDetector>,
+    /// What request bodies must be.
+    pub json_schema: Option<JsonSchema>,
     /// Counters of this endpoint.
     pub metrics: EndpointMetrics,
 }
@@ -50,6 +54,13 @@ pub struct Surroundings<'a> {
     pub addresses: &'a mut AddressBook,
     /// Where requests are counted.
     pub metrics: &'a Metrics,
+    /// The cache of all backends that share one, made by the first of them.
+    pub shared_cache: Option<Arc<HttpCache>>,
+}
+
+/// Whether a request must be whole before it goes on, or its answer before it comes back, though the answer passes as it is.
+fn is_held(endpoint: &model::Endpoint, backend: &model::Backend) -> bool {
+    endpoint.json_schema.is_some() || backend.http_cache.is_some()
 }
 
 impl EndpointPlan {
@@ -62,12 +73,17 @@ impl EndpointPlan {
             name: endpoint.path.text.as_str().into(),
             timeout: endpoint.timeout,
             bots: endpoint.bots.as_ref().map(BotDetector::new),
+            json_schema: endpoint.json_schema.as_ref().map(JsonSchema::new),
             metrics: around.metrics.endpoint(&endpoint.path.text),
         };
         match &endpoint.answer {
-            Answer::NoOp(backend) => {
+            Answer::NoOp(backend) if !is_held(endpoint, backend) => {
                 let backend = BackendPlan::compile(endpoint, backend, around)?;
                 Ok(Self::Stream(Arc::new(StreamPlan { common, backend })))
+            }
+            Answer::NoOp(backend) => {
+                let plan = ComposePlan::passing(common, endpoint, backend, around)?;
+                Ok(Self::Compose(Arc::new(plan)))
             }
             Answer::Composed(composition) => {
                 let plan = ComposePlan::compile(common, endpoint, composition, around)?;

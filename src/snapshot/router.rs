@@ -322,6 +322,7 @@ mod tests {
             token: None,
             decoding: Decoding::default(),
             errors: ErrorStatus::Hidden,
+            http_cache: None,
         };
         Endpoint {
             path: EndpointPath { text: text.into(), route: text.into(), kind, params: vec![] },
@@ -331,6 +332,7 @@ mod tests {
             input_query_strings: AllowList::Only(vec![]),
             answer: Answer::NoOp(Box::new(backend)),
             bots: None,
+            json_schema: None,
         }
     }
 

@@ -22,6 +22,7 @@ mod client_auth_certificates;
 mod decoded;
 mod discovery;
 mod examples;
+mod held;
 mod lifecycle;
 mod outage;
 mod process;

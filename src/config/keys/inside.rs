@@ -17,6 +17,7 @@ pub(super) fn keys(namespace: &str) -> &'static [Key] {
         "proxy.static" => STATIC,
         "security/http" => SECURITY_HTTP,
         "security/bot-detector" => BOT_DETECTOR,
+        "qos/http-cache" => HTTP_CACHE,
         _ => &[],
     }
 }
@@ -231,4 +232,10 @@ const FLATMAP_OPERATION: &[Key] = &[
 const STATIC: &[Key] = &[
     supported("data", Object, "fields of the answer"),
     supported("strategy", Kind::Word(STATIC_STRATEGIES), "when they are added; always unless set"),
+];
+
+const HTTP_CACHE: &[Key] = &[
+    supported("shared", Boolean, "one cache for all backends that say so; the first of them says how large it is"),
+    supported("max_items", Integer, "answers it holds; 1000 unless set"),
+    supported("max_size", Integer, "bytes it holds; 64 MiB unless set"),
 ];

@@ -10,6 +10,7 @@ use super::backend_http::error_status;
 use super::credential::token_policy;
 use super::endpoint::Service;
 use super::host::hosts;
+use super::http_cache::http_cache;
 use super::lists::{headers, query_strings};
 use super::method::backend_method;
 use super::namespaces::Namespaces;
@@ -34,6 +35,7 @@ pub(super) fn backend(
     let input_query_strings = query_strings(cx, object.get("input_query_strings"));
     let namespaces = Namespaces::open(cx, object.get("extra_config"), Level::Backend);
     let token = token_policy(cx, namespaces.get("auth/client-credentials"), &service.credentials);
+    let http_cache = http_cache(cx, namespaces.get("qos/http-cache"));
     check_bound(cx, &namespaces, token.as_ref(), hosts.as_deref());
     let proxy = BackendProxy::read(cx, namespaces.get("proxy"));
     let decoding = decoding(cx, &object, proxy.flatmap);
@@ -48,6 +50,7 @@ pub(super) fn backend(
         token,
         decoding,
         errors,
+        http_cache,
     };
     Some((backend, proxy.role))
 }

@@ -8,6 +8,7 @@ use super::super::read::{Context, Object, items, quoted};
 use super::bot_detector::bot_rules;
 use super::composition::{self, Scope};
 use super::credential::Named;
+use super::json_schema::json_schema;
 use super::lists::{headers, query_strings};
 use super::method::methods;
 use super::namespaces::Namespaces;
@@ -56,6 +57,7 @@ pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Servi
     let route = route(cx, &object, service);
     let namespaces = Namespaces::open(cx, object.get("extra_config"), Level::Endpoint);
     let bots = bot_rules(cx, namespaces.get("security/bot-detector"));
+    let json_schema = json_schema(cx, namespaces.get("validation/json-schema"));
     let timeout = object.duration(cx, "timeout").unwrap_or(service.timeout);
     let input_headers = headers(cx, object.get("input_headers"));
     let input_query_strings = query_strings(cx, object.get("input_query_strings"));
@@ -77,6 +79,7 @@ pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Servi
         input_query_strings,
         answer,
         bots,
+        json_schema,
     });
     Entry { route, endpoint }
 }

@@ -20,6 +20,7 @@ fn read<T>(text: &str, no_op: bool, read: impl FnOnce(&mut Context<'_>, &Node) -
         options: &options,
         no_op,
         earlier: Earlier::default(),
+        shared_cache: None,
         namespaces: HashSet::new(),
         credentials: HashSet::new(),
         folder: Path::new("."),
