@@ -4,6 +4,7 @@
 //! Nothing here reads or writes a connection; `proxy` carries these decisions out.
 
 pub mod built_in;
+pub mod conditions;
 pub mod connection;
 pub mod egress;
 pub mod errors;

@@ -8,6 +8,7 @@ pub mod addresses;
 pub mod backend;
 pub mod bound_certificate;
 pub mod composition;
+pub mod conditions;
 pub mod endpoint;
 pub mod headers;
 pub mod router;

@@ -29,6 +29,8 @@ pub enum Failure {
     UpstreamStatus,
     /// A backend's answer is not in the encoding it should be in.
     Undecodable,
+    /// A condition of the configuration does not hold of an answer, or of a request to one backend.
+    Condition,
     /// A backend's answer is longer than is held.
     UpstreamTooLarge,
     /// The request's body is longer than is held.
@@ -50,7 +52,7 @@ struct Row {
 
 impl Failure {
     /// Every failure, for documentation and for metrics that must exist before the first one happens.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BadRequest,
@@ -62,6 +64,7 @@ impl Failure {
         Self::UpstreamTimeout,
         Self::UpstreamStatus,
         Self::Undecodable,
+        Self::Condition,
         Self::UpstreamTooLarge,
         Self::TooLarge,
         Self::Deadline,
@@ -108,6 +111,7 @@ impl Failure {
             // KrakenD answers 500 when a backend fails, whatever its status was.
             Self::UpstreamStatus => (500, "upstream_status", "invalid status code"),
             Self::Undecodable => (500, "undecodable", "invalid upstream body"),
+            Self::Condition => (500, "condition", "condition not met"),
             Self::UpstreamTooLarge => (502, "upstream_too_large", "upstream answer too large"),
             Self::TooLarge => (413, "too_large", "request body too large"),
             Self::Deadline => (504, "deadline", "request timeout"),

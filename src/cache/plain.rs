@@ -13,13 +13,22 @@ pub(super) fn plain(headers: &HeaderMap) -> HeaderMap {
     for name in headers.keys().filter(|name| *name != HOST) {
         let Some(mut line) = joined(headers.get_all(name).iter()) else { continue };
         if *name == CACHE_CONTROL || *name == PRAGMA {
-            line = HeaderValue::from_bytes(&line.as_bytes().to_ascii_lowercase()).unwrap_or(line);
+            line = lower(&line);
         } else if *name == AGE {
             line = HeaderValue::from(seconds(&line).unwrap_or(0));
         }
         plain.insert(name.clone(), line);
     }
     plain
+}
+
+/// Directives in lower case. That a client would take stale answers is left out: nothing says they are good enough for it, and
+/// the policy would give it those whose `s-maxage` forbids it (RFC 9111 §5.2.2.10).
+fn lower(line: &HeaderValue) -> HeaderValue {
+    let lower = line.as_bytes().to_ascii_lowercase();
+    let parts = lower.split(|byte| *byte == b',');
+    let kept: Vec<_> = parts.filter(|part| !part.trim_ascii_start().starts_with(b"max-stale")).collect();
+    HeaderValue::from_bytes(&kept.join(&b',')).unwrap_or_else(|_| line.clone())
 }
 
 /// The values of one header as one. A lone one is not copied.

@@ -143,6 +143,8 @@ fn requests_have_their_say() {
     for line in ["no-cache", "max-age=10", "Max-Age=10", "min-fresh=40"] {
         assert_eq!(asked(("cache-control", line)), "stale if-none-match: \"a\"", "{line}");
     }
+    let late = said(&cache, &key("/x", None), &[("cache-control", "x, Max-Stale=100, max-stale")], 61);
+    assert_eq!(late, "stale if-none-match: \"a\"");
     assert_eq!(asked(("pragma", "No-Cache")), "stale if-none-match: \"a\"");
     for name in ["range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"] {
         assert_eq!(asked((name, "\"a\"")), "miss", "{name}");

@@ -9,10 +9,12 @@ use crate::compose::trouble::Trouble;
 use crate::compose::{encode, flatmap, merge};
 use crate::config::model::ErrorStatus;
 use crate::forward::reply::Reply;
+use crate::guard::cel::{CelResponse, Refusal};
 use crate::snapshot::composition::ComposePlan;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode, header};
-use std::time::Instant;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use log::warn;
+use std::time::{Instant, SystemTime};
 
 /// Says whether every backend contributed, on every decoded answer, as KrakenD does.
 const COMPLETED: HeaderName = HeaderName::from_static("x-krakend-completed");
@@ -34,7 +36,7 @@ pub enum Content {
     /// An answer of our own making.
     Reply(Reply),
     /// The upstream's, as it came.
-    Passed(Answered),
+    Passed(Box<Answered>),
 }
 
 impl Answer {
@@ -46,10 +48,18 @@ impl Answer {
 
 /// Makes the answer.
 pub(super) fn answer(plan: &ComposePlan, gathered: Gathered, request: &ClientRequest, with_message: bool) -> Answer {
-    let Gathered { part, troubles } = gathered;
+    let Gathered { part, mut troubles } = gathered;
+    let part = match part.as_ref().map(|part| judge(plan, part)) {
+        Some(Err(refusal)) => {
+            warn!("endpoint {}: {refusal}", plan.common.name);
+            troubles.insert(0, (0, Trouble::Condition(refusal)));
+            None
+        }
+        _ => finished(plan, part, !troubles.is_empty()),
+    };
     let failure = troubles.first().map(|(_, trouble)| trouble.failure());
     let cause = troubles.first().map_or("", |(_, trouble)| trouble.cause());
-    let reply = match finished(plan, part, !troubles.is_empty()) {
+    let reply = match part {
         Some(part) => success(plan, &part, request),
         None => error(plan, troubles.into_iter().next(), with_message),
     };
@@ -59,7 +69,7 @@ pub(super) fn answer(plan: &ComposePlan, gathered: Gathered, request: &ClientReq
 /// What becomes of an answer that passes as it is.
 pub(super) fn passed(plan: &ComposePlan, passed: Result<Answered, Trouble>, with_message: bool) -> Answer {
     match passed {
-        Ok(answered) => Answer { content: Content::Passed(answered), failure: None, cause: "", attempts: 0 },
+        Ok(answered) => Answer { content: Content::Passed(Box::new(answered)), failure: None, cause: "", attempts: 0 },
         Err(trouble) => {
             let (failure, cause) = (Some(trouble.failure()), trouble.cause());
             Answer {
@@ -70,6 +80,14 @@ pub(super) fn passed(plan: &ComposePlan, passed: Result<Answered, Trouble>, with
             }
         }
     }
+}
+
+/// The endpoint's own conditions, on what the backends came to.
+fn judge(plan: &ComposePlan, part: &Part) -> Result<(), Refusal> {
+    let Some(conditions) = &plan.common.conditions else { return Ok(()) };
+    let headers = HeaderMap::new();
+    let response = CelResponse { completed: part.complete, status: 200, headers: &headers, data: &part.data };
+    conditions.conditions.allows_response(&response, SystemTime::now())
 }
 
 /// What stands between merging and encoding, in KrakenD's order: the endpoint's own flatmap, unless a backend failed, then

@@ -131,7 +131,9 @@ impl Call<'_> {
         if let Some(answered) = looked.as_mut().and_then(Looked::fresh) {
             return Ok(Sent { answered, host: choice.index, generation: 0 });
         }
-        looked.iter().for_each(|looked| looked.condition(&mut request));
+        if let Some(looked) = &looked {
+            looked.condition(&mut request);
+        }
         let generation = self.carry(bound.as_ref(), choice.index, &mut request)?;
         let sent = self.send(&peer, request, &self.request.body).await;
         let sent = match looked {

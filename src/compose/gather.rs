@@ -9,13 +9,17 @@ use crate::compose::request::ClientRequest;
 use crate::compose::trouble::Trouble;
 use crate::compose::{earlier, merge};
 use crate::config::model::EarlierField;
+use crate::forward::conditions;
+use crate::guard::cel::CelResponse;
 use crate::snapshot::composition::{ComposePlan, ComposedBackend};
+use crate::snapshot::conditions::ConditionPlan;
 use crate::snapshot::target::Params;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use log::warn;
+use serde_json::Map;
 use std::sync::atomic::AtomicU8;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// Longer answers that pass as they are are not kept, in bytes.
 const LONGEST_KEPT: usize = 1024 * 1024;
@@ -124,18 +128,27 @@ impl Gathering<'_> {
         if backend.plan.target.lacks(params) {
             return Err(Trouble::MissingField);
         }
+        self.check_request(backend, params)?;
         let answered = self.call(backend, params, true, LONGEST_ANSWER + 1).ask().await?;
-        part(answered, &backend.decoding, &backend.errors)
+        part(answered, backend)
     }
 
     /// Asks the one backend whose answer passes as it is. It is held only where it is to be kept.
     pub(super) async fn pass(&self, backend: &ComposedBackend, params: &Params) -> Result<Answered, Trouble> {
+        self.check_request(backend, params)?;
         let hold = if backend.cache.is_some() { LONGEST_KEPT } else { 0 };
         let mut answered = self.call(backend, params, false, hold).ask().await?;
+        for plan in [&backend.plan.conditions, &self.plan.common.conditions].into_iter().flatten() {
+            check_passing(plan, &answered)?;
+        }
         if let Some(rest) = &mut answered.rest {
             rest.bound(backend.plan.timeout);
         }
         Ok(answered)
+    }
+
+    fn check_request(&self, backend: &ComposedBackend, params: &Params) -> Result<(), Trouble> {
+        conditions::of_backend(&backend.plan, &self.request.view(), params).map_err(Trouble::Condition)
     }
 
     fn call<'c>(&'c self, backend: &'c ComposedBackend, params: &'c Params, decoded: bool, hold: usize) -> Call<'c> {
@@ -152,4 +165,11 @@ impl Gathering<'_> {
             attempts: self.attempts,
         }
     }
+}
+
+/// Judges an answer that passes as it is: there is no data to look at.
+fn check_passing(plan: &ConditionPlan, answered: &Answered) -> Result<(), Trouble> {
+    let (status, headers) = (answered.head.status.as_u16(), &answered.head.headers);
+    let response = CelResponse { completed: true, status, headers, data: &Map::new() };
+    plan.conditions.allows_response(&response, SystemTime::now()).map_err(Trouble::Condition)
 }

@@ -3,12 +3,15 @@
 use crate::compose::answered::Answered;
 use crate::compose::trouble::{ErrorAnswer, Trouble};
 use crate::compose::{decode, shape};
-use crate::config::model::{Decoding, ErrorStatus};
+use crate::config::model::ErrorStatus;
+use crate::guard::cel::CelResponse;
+use crate::snapshot::composition::ComposedBackend;
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value, json};
 use std::io::Read;
+use std::time::SystemTime;
 
 /// The longest answer that is decoded, in bytes, before and after decompression.
 pub(super) const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
@@ -23,7 +26,7 @@ pub(super) struct Part {
 }
 
 /// What an answer contributes.
-pub(super) fn part(answered: Answered, decoding: &Decoding, errors: &ErrorStatus) -> Result<Part, Trouble> {
+pub(super) fn part(answered: Answered, backend: &ComposedBackend) -> Result<Part, Trouble> {
     if answered.rest.is_some() {
         return Err(Trouble::TooLong(LONGEST_ANSWER));
     }
@@ -32,10 +35,17 @@ pub(super) fn part(answered: Answered, decoding: &Decoding, errors: &ErrorStatus
     // KrakenD takes these two for success, and 202, 204 or 206 for errors.
     if !matches!(head.status, StatusCode::OK | StatusCode::CREATED) {
         let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
-        return failed(ErrorAnswer { status: head.status, content_type, body }, errors);
+        return failed(ErrorAnswer { status: head.status, content_type, body }, &backend.errors);
     }
+    let decoding = &backend.decoding;
     let data = decode::decode(decoding.encoding, decoding.is_collection, &body).map_err(Trouble::Undecodable)?;
-    Ok(Part { data: shape::apply(decoding, data), complete: true })
+    let data = shape::apply(decoding, data);
+    if let Some(plan) = &backend.plan.conditions {
+        let response =
+            CelResponse { completed: true, status: head.status.as_u16(), headers: &head.headers, data: &data };
+        plan.conditions.allows_response(&response, SystemTime::now()).map_err(Trouble::Condition)?;
+    }
+    Ok(Part { data, complete: true })
 }
 
 /// An error status is trouble, unless the endpoint's answer is to tell of it.

@@ -3,6 +3,7 @@
 use crate::base::Failure;
 use crate::compose::decode::DecodeError;
 use crate::forward::errors;
+use crate::guard::cel::Refusal;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use std::time::Duration;
@@ -28,6 +29,9 @@ pub(super) enum Trouble {
     /// Too many redirects, or one that leads nowhere.
     #[error("{0}")]
     Redirect(&'static str),
+    /// A condition of the backend does not hold.
+    #[error("{0}")]
+    Condition(#[source] Refusal),
     /// What the target needs of an earlier backend is not there.
     #[error("an earlier answer has no value for the url_pattern")]
     MissingField,
@@ -56,6 +60,7 @@ impl Trouble {
             Self::Failure(failure, _) => *failure,
             Self::Status(_) | Self::Redirect(_) => Failure::UpstreamStatus,
             Self::Undecodable(_) | Self::ContentEncoding(_) | Self::MissingField => Failure::Undecodable,
+            Self::Condition(_) => Failure::Condition,
             Self::TooLong(_) => Failure::UpstreamTooLarge,
         }
     }
@@ -68,6 +73,7 @@ impl Trouble {
             Self::Undecodable(DecodeError::Xml(_)) => "not XML",
             Self::Undecodable(DecodeError::Kind { .. }) => "another kind of JSON",
             Self::Status(_) => "status",
+            Self::Condition(_) => "validation/cel",
             Self::TooLong(_) => "too long",
             Self::MissingField => "missing field",
         }

@@ -49,6 +49,7 @@ codes! {
     HEADER_VALUE = "E055": "a text cannot be the value of a header";
     ALLOWED_HOST = "E056": "an allowed host is one that no request can have";
     JSON_SCHEMA = "E057": "a JSON Schema is not valid";
+    CEL = "E058": "a CEL expression is not valid";
 
     IGNORED_KEY = "W001": "an unknown key has no effect";
     NO_EFFECT = "W002": "a known key has no effect";

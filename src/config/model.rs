@@ -4,6 +4,7 @@
 //! plain data: compiling it into what requests use is the Snapshot's work.
 
 mod composition;
+mod condition;
 mod credential;
 mod http_cache;
 mod json_schema;
@@ -11,6 +12,7 @@ mod security;
 mod shape;
 
 pub use composition::{Composition, EarlierField, ErrorStatus, Sequential, Shadow};
+pub use condition::{Condition, ConditionError, MAX_EXPRESSION, Stage, Variable};
 pub use credential::{
     Assertion, BasicEncoding, ClientAuth, Credential, OnMissing, ProxyUrl, Replay, RequestFormat, Revocation,
     SecretMethod, SecretSource, TlsVersion, TokenEndpoint, TokenPolicy, Transport,
@@ -137,6 +139,8 @@ pub struct Endpoint {
     pub bots: Option<BotRules>,
     /// `extra_config."validation/json-schema"`: what request bodies must be.
     pub json_schema: Option<JsonSchema>,
+    /// `extra_config."validation/cel"`: what must hold.
+    pub conditions: Vec<Condition>,
     /// `output_encoding`, and with it `backend`.
     pub answer: Answer,
 }
@@ -237,6 +241,8 @@ pub struct Backend {
     pub errors: ErrorStatus,
     /// `extra_config."qos/http-cache"`: which of its answers are kept.
     pub http_cache: Option<HttpCache>,
+    /// `extra_config."validation/cel"`: what must hold.
+    pub conditions: Vec<Condition>,
 }
 
 /// An upstream: scheme, name and port.

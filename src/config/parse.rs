@@ -5,6 +5,7 @@ mod admin;
 mod backend;
 mod backend_http;
 mod bot_detector;
+mod cel;
 mod composition;
 mod credential;
 mod endpoint;

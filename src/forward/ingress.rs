@@ -5,7 +5,7 @@ use crate::forward::RequestView;
 use crate::forward::built_in::BuiltIn;
 use crate::forward::path::{PathForm, form, hides_escape};
 use crate::forward::reply::redirect_status;
-use crate::forward::security;
+use crate::forward::{conditions, security};
 use crate::snapshot::Snapshot;
 use crate::snapshot::endpoint::EndpointPlan;
 use crate::snapshot::router::{Found, clean};
@@ -87,7 +87,22 @@ fn endpoint(snapshot: &Snapshot, request: &RequestView<'_>, found: Found) -> Ing
     if plan.common().bots.as_ref().is_some_and(|bots| bots.is_bot(request.headers)) {
         return Ingress::Failure(Failure::Forbidden);
     }
+    if !is_allowed(plan, request, &found.params) {
+        return Ingress::Failure(Failure::Forbidden);
+    }
     Ingress::Endpoint(plan.clone(), found.params)
+}
+
+/// Whether the conditions of the endpoint hold, and those of the backend if there is but one: composed ones have their own
+/// answer to that.
+fn is_allowed(plan: &EndpointPlan, request: &RequestView<'_>, params: &Params) -> bool {
+    let of_endpoint = plan.common().conditions.as_ref();
+    let by_endpoint = of_endpoint.is_none_or(|plan| conditions::of_endpoint(plan, request, params).is_ok());
+    let by_backend = match plan {
+        EndpointPlan::Stream(plan) => conditions::of_backend(&plan.backend, request, params).is_ok(),
+        EndpointPlan::Compose(_) => true,
+    };
+    by_endpoint && by_backend
 }
 
 /// In the order of KrakenD's router: OPTIONS, redirect, other methods, catch-all, nothing.

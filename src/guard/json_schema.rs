@@ -109,7 +109,7 @@ mod tests {
         let schema = json!({"type": "object", "required": ["name"], "properties": {
             "name": {"type": "string", "maxLength": 3, "pattern": "^[a-z]+$"},
             "tags": {"type": "array", "items": {"enum": ["hunter2", "x"]}, "uniqueItems": true},
-            "mail": {"type": "string", "format": "email"}
+            "mail": {"type": "string", "format": "email"}, "site": {"format": "idn-hostname"}
         }});
         for (body, words) in [
             (r#"{"name": "ann", "tags": ["x"], "mail": "a@b.c"}"#, ""),
@@ -127,6 +127,7 @@ mod tests {
             (r#"{"name": "a", "tags": ["x", "z"]}"#, "the body breaks `enum` at `/tags/1`"),
             (r#"{"name": "a", "tags": ["x", "x"]}"#, "the body breaks `uniqueItems` at `/tags`"),
             (r#"{"name": "a", "mail": "nobody"}"#, "the body breaks `format` at `/mail`"),
+            (r#"{"name": "a", "site": "-ü.example"}"#, "the body breaks `format` at `/site`"),
             (r#"{"name": 7}"#, "the body breaks `type` at `/name`: expected string"),
         ] {
             assert_eq!(told(&schema, body), words, "{body}");

@@ -102,7 +102,7 @@ async fn write(session: &mut Session, ctx: &mut Context, answer: Answer) -> Resu
     }
     match answer.content {
         Content::Reply(reply) => wire::write(session, ctx, reply).await,
-        Content::Passed(answered) => pass(session, ctx, answered).await,
+        Content::Passed(answered) => pass(session, ctx, *answered).await,
     }
 }
 
@@ -121,7 +121,7 @@ async fn pass(session: &mut Session, ctx: &Context, answered: Answered) -> Resul
     session.write_response_header(Box::new(head), false).await?;
     session.write_response_body(Some(body), rest.is_none()).await?;
     let Some(mut rest) = rest else { return Ok(()) };
-    while let Some(piece) = rest.read().await.map_err(|error| error.into_up())? {
+    while let Some(piece) = rest.read().await.map_err(Error::into_up)? {
         session.write_response_body(Some(piece), false).await?;
     }
     session.write_response_body(None, true).await?;

@@ -3,6 +3,7 @@
 use crate::config::model::{self, AllowList, Host, OnMissing, Replay, TokenPolicy};
 use crate::snapshot::CompileError;
 use crate::snapshot::bound_certificate::BoundCertificate;
+use crate::snapshot::conditions::ConditionPlan;
 use crate::snapshot::endpoint::Surroundings;
 use crate::snapshot::headers;
 use crate::snapshot::target::TargetPlan;
@@ -31,6 +32,8 @@ pub struct BackendPlan {
     pub upstream: Upstream,
     /// The token to carry.
     pub token: Option<TokenUse>,
+    /// What must hold of its requests and answers.
+    pub conditions: Option<ConditionPlan>,
 }
 
 /// How a token gets into a backend's requests.
@@ -101,6 +104,7 @@ impl BackendPlan {
             headers: headers::allowed(&endpoint.input_headers, backend.input_headers.as_ref()),
             upstream: Upstream::compile(&backend.hosts, around.addresses)?,
             token,
+            conditions: ConditionPlan::compile(&backend.conditions, endpoint, Some(backend)),
         })
     }
 }

@@ -1,13 +1,14 @@
 //! One endpoint, compiled: what a request that matched it needs from here on.
 
 use crate::cache::HttpCache;
-use crate::config::model::{self, Answer};
+use crate::config::model::{self, Answer, Stage};
 use crate::guard::bot::BotDetector;
 use crate::guard::json_schema::JsonSchema;
 use crate::snapshot::CompileError;
 use crate::snapshot::addresses::AddressBook;
 use crate::snapshot::backend::BackendPlan;
 use crate::snapshot::composition::ComposePlan;
+use crate::snapshot::conditions::ConditionPlan;
 use crate::telemetry::metrics::{EndpointMetrics, Metrics};
 use crate::token::table::TokenTable;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct Common {
     pub bots: Option<BotDetector>,
     /// What request bodies must be.
     pub json_schema: Option<JsonSchema>,
+    /// What must hold of requests and answers.
+    pub conditions: Option<ConditionPlan>,
     /// Counters of this endpoint.
     pub metrics: EndpointMetrics,
 }
@@ -60,7 +63,9 @@ pub struct Surroundings<'a> {
 
 /// Whether a request must be whole before it goes on, or its answer before it comes back, though the answer passes as it is.
 fn is_held(endpoint: &model::Endpoint, backend: &model::Backend) -> bool {
-    endpoint.json_schema.is_some() || backend.http_cache.is_some()
+    let mut conditions = endpoint.conditions.iter().chain(&backend.conditions);
+    let of_answers = conditions.any(|condition| condition.stage() == Stage::Response);
+    endpoint.json_schema.is_some() || backend.http_cache.is_some() || of_answers
 }
 
 impl EndpointPlan {
@@ -74,6 +79,7 @@ impl EndpointPlan {
             timeout: endpoint.timeout,
             bots: endpoint.bots.as_ref().map(BotDetector::new),
             json_schema: endpoint.json_schema.as_ref().map(JsonSchema::new),
+            conditions: ConditionPlan::compile(&endpoint.conditions, endpoint, None),
             metrics: around.metrics.endpoint(&endpoint.path.text),
         };
         match &endpoint.answer {

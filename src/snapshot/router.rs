@@ -323,6 +323,7 @@ mod tests {
             decoding: Decoding::default(),
             errors: ErrorStatus::Hidden,
             http_cache: None,
+            conditions: Vec::new(),
         };
         Endpoint {
             path: EndpointPath { text: text.into(), route: text.into(), kind, params: vec![] },
@@ -333,6 +334,7 @@ mod tests {
             answer: Answer::NoOp(Box::new(backend)),
             bots: None,
             json_schema: None,
+            conditions: Vec::new(),
         }
     }
 

@@ -6,6 +6,7 @@
 use crate::config::model::{AllowList, Piece, UrlPattern};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 
 /// A byte range of the request's path.
 pub type PathRange = (u32, u32);
@@ -93,6 +94,15 @@ impl TargetPlan {
             }
             AllowList::Only(_) => {}
         }
+    }
+}
+
+/// What of a query is allowed, as a target would have it.
+#[must_use]
+pub fn allowed_query<'q>(query: &'q str, allowed: &AllowList<String>) -> Cow<'q, str> {
+    match allowed {
+        AllowList::All => query.into(),
+        AllowList::Only(names) => allowed_pairs(query, names).join("&").into(),
     }
 }
 

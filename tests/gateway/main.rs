@@ -19,6 +19,7 @@ mod bound_tokens;
 mod client_auth;
 mod client_auth_assertions;
 mod client_auth_certificates;
+mod conditions;
 mod decoded;
 mod discovery;
 mod examples;

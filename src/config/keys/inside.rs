@@ -18,6 +18,7 @@ pub(super) fn keys(namespace: &str) -> &'static [Key] {
         "security/http" => SECURITY_HTTP,
         "security/bot-detector" => BOT_DETECTOR,
         "qos/http-cache" => HTTP_CACHE,
+        "validation/cel" => CEL,
         _ => &[],
     }
 }
@@ -239,3 +240,9 @@ const HTTP_CACHE: &[Key] = &[
     supported("max_items", Integer, "answers it holds; 1000 unless set"),
     supported("max_size", Integer, "bytes it holds; 64 MiB unless set"),
 ];
+
+const CEL: &[Key] = &[supported(
+    "check_expr",
+    String,
+    "what must hold; with req_… judged before the request goes on, with resp_… after",
+)];

@@ -71,7 +71,7 @@ pub const NAMESPACES: &[Namespace] = &[
     later("modifier/response-body", &[Endpoint, Backend], "changes to response bodies"),
     later("modifier/response-body-generator", &[Endpoint, Backend], "generated response bodies"),
     later("modifier/response-headers", ANYWHERE, "changes to response headers"),
-    later("validation/cel", &[Endpoint, Backend], "CEL conditions"),
+    built("validation/cel", &[Endpoint, Backend], "conditions on requests and answers, in CEL"),
     built("validation/json-schema", ENDPOINT, "the JSON Schema of request bodies"),
     later("validation/response-json-schema", &[Endpoint, Backend], "checks of response bodies"),
     built("proxy", &[Endpoint, Backend], "merging, static answers, shadow traffic"),

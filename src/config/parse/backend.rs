@@ -7,6 +7,7 @@ use super::super::keys::Level;
 use super::super::model::{AllowList, Backend, EndpointPath, Host, TokenPolicy};
 use super::super::read::{Context, Object};
 use super::backend_http::error_status;
+use super::cel::conditions;
 use super::credential::token_policy;
 use super::endpoint::Service;
 use super::host::hosts;
@@ -35,6 +36,7 @@ pub(super) fn backend(
     let input_query_strings = query_strings(cx, object.get("input_query_strings"));
     let namespaces = Namespaces::open(cx, object.get("extra_config"), Level::Backend);
     let token = token_policy(cx, namespaces.get("auth/client-credentials"), &service.credentials);
+    let conditions = conditions(cx, namespaces.get("validation/cel"));
     let http_cache = http_cache(cx, namespaces.get("qos/http-cache"));
     check_bound(cx, &namespaces, token.as_ref(), hosts.as_deref());
     let proxy = BackendProxy::read(cx, namespaces.get("proxy"));
@@ -51,6 +53,7 @@ pub(super) fn backend(
         decoding,
         errors,
         http_cache,
+        conditions,
     };
     Some((backend, proxy.role))
 }

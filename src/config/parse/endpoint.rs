@@ -6,6 +6,7 @@ use super::super::keys::Level;
 use super::super::model::{Answer, Endpoint, EndpointPath, Host, Methods, OutputEncoding};
 use super::super::read::{Context, Object, items, quoted};
 use super::bot_detector::bot_rules;
+use super::cel::conditions;
 use super::composition::{self, Scope};
 use super::credential::Named;
 use super::json_schema::json_schema;
@@ -57,6 +58,7 @@ pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Servi
     let route = route(cx, &object, service);
     let namespaces = Namespaces::open(cx, object.get("extra_config"), Level::Endpoint);
     let bots = bot_rules(cx, namespaces.get("security/bot-detector"));
+    let conditions = conditions(cx, namespaces.get("validation/cel"));
     let json_schema = json_schema(cx, namespaces.get("validation/json-schema"));
     let timeout = object.duration(cx, "timeout").unwrap_or(service.timeout);
     let input_headers = headers(cx, object.get("input_headers"));
@@ -80,6 +82,7 @@ pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Servi
         answer,
         bots,
         json_schema,
+        conditions,
     });
     Entry { route, endpoint }
 }
