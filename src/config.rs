@@ -6,6 +6,7 @@ pub mod code;
 mod conflicts;
 pub mod diagnostic;
 mod document;
+mod flexible;
 mod interpolate;
 pub mod keys;
 mod mask;
@@ -25,6 +26,7 @@ pub use report::Report;
 
 use crate::base::files;
 use diagnostic::{Diagnostic, Diagnostics, Severity};
+use flexible::Rendered;
 use interpolate::Sources;
 use mask::Masked;
 use model::Model;
@@ -79,16 +81,19 @@ pub struct Loaded {
     pub report: Report,
 }
 
-/// Reads a configuration file; its extension says the format.
+/// Reads a configuration file; its extension says the format. With `FC_ENABLE` it is rendered first.
 pub fn load(path: &Path, options: &Options, environment: &dyn Environment) -> Loaded {
-    let name = path.display().to_string();
-    match read_file(path) {
-        Ok((format, text)) => {
+    let rendered = match read_file(path, flexible::is_enabled(environment)) {
+        Ok((format, text)) => flexible::render(path, text, environment).map(|rendered| (format, rendered)),
+        Err(problem) => Err(Box::new(Report::new(&path.display().to_string(), Masked::default(), vec![problem]))),
+    };
+    match rendered {
+        Ok((format, rendered)) => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             let sources = Sources { environment, folder: folder.unwrap_or_else(|| Path::new(".")) };
-            load_from(&name, format, &text, options, &sources)
+            load_from(rendered, format, options, &sources)
         }
-        Err(problem) => Loaded { model: None, report: Report::new(&name, Masked::default(), vec![problem]) },
+        Err(report) => Loaded { model: None, report: *report },
     }
 }
 
@@ -100,10 +105,12 @@ pub fn load_text(
     options: &Options,
     environment: &dyn Environment,
 ) -> Loaded {
-    load_from(name, format, text.as_ref(), options, &Sources { environment, folder: Path::new(".") })
+    load_from(Rendered::plain(name, text.as_ref()), format, options, &Sources { environment, folder: Path::new(".") })
 }
 
-fn load_from(name: &str, format: Format, text: &str, options: &Options, sources: &Sources<'_>) -> Loaded {
+fn load_from(rendered: Rendered, format: Format, options: &Options, sources: &Sources<'_>) -> Loaded {
+    let Rendered { name, text, warnings, files, note } = rendered;
+    let text = text.as_str();
     let mut cx = Context {
         diagnostics: Diagnostics::new(text),
         options,
@@ -114,6 +121,9 @@ fn load_from(name: &str, format: Format, text: &str, options: &Options, sources:
         shared_cache: None,
         folder: sources.folder,
     };
+    for warning in warnings {
+        cx.diagnostics.push(warning);
+    }
     parse::check_options(&mut cx);
     let document = document::parse(text, format, &mut cx.diagnostics);
     let masked = Masked::new(text, document.as_ref());
@@ -128,24 +138,18 @@ fn load_from(name: &str, format: Format, text: &str, options: &Options, sources:
             diagnostic.severity = Severity::Error;
         }
     }
-    let report = Report::new(name, masked, diagnostics);
+    let mut report = Report::new(&name, masked, diagnostics).note(note);
+    for file in &files {
+        report.add_file(file, Masked::default());
+    }
     Loaded { model: model.filter(|_| report.is_ok()), report }
 }
 
-fn read_file(path: &Path) -> Result<(Format, String), Diagnostic> {
+fn read_file(path: &Path, is_template: bool) -> Result<(Format, String), Diagnostic> {
     let unreadable = |why: &str| Diagnostic::error(code::UNREADABLE, None, format!("the file cannot be read: {why}"));
     // Whether it is there at all comes first: a wrong path needs no lesson about its ending.
     let bytes = files::read(path, MAX_SIZE).map_err(|why| unreadable(&why))?;
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    let format = match extension.as_str() {
-        "json" => Format::Json,
-        "yaml" | "yml" => Format::Yaml,
-        _ => {
-            let message = "the file name does not say its format";
-            let help = "name it `.json`, `.yaml` or `.yml`";
-            return Err(Diagnostic::error(code::FORMAT, None, message).help(help));
-        }
-    };
+    let format = format_of(path, is_template)?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok((format, text)),
         Err(error) => {
@@ -153,4 +157,22 @@ fn read_file(path: &Path) -> Result<(Format, String), Diagnostic> {
             Err(unreadable(&format!("byte {} is not UTF-8", at + 1)).help("save it as UTF-8"))
         }
     }
+}
+
+/// By the ending of the name, before that of a template.
+fn format_of(path: &Path, is_template: bool) -> Result<Format, Diagnostic> {
+    let extension = |path: &Path| path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let of = |ending: &str| match ending {
+        "json" => Some(Format::Json),
+        "yaml" | "yml" => Some(Format::Yaml),
+        _ => None,
+    };
+    let ending = extension(path);
+    let (format, help) = match (ending.as_str(), is_template) {
+        // Most templates are of JSON, and say only that they are templates.
+        ("tmpl", true) => (Some(of(&extension(&path.with_extension(""))).unwrap_or(Format::Json)), ""),
+        ("tmpl", false) => (None, "it is a template: set `FC_ENABLE=1` to have it rendered"),
+        (ending, _) => (of(ending), "name it `.json`, `.yaml` or `.yml`"),
+    };
+    format.ok_or_else(|| Diagnostic::error(code::FORMAT, None, "the file name does not say its format").help(help))
 }

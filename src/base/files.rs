@@ -50,7 +50,7 @@ fn without_line_end(text: &str) -> &str {
 }
 
 /// An input/output error in words, without the operating system's number.
-fn reason(error: &io::Error) -> String {
+pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

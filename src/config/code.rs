@@ -50,6 +50,11 @@ codes! {
     ALLOWED_HOST = "E056": "an allowed host is one that no request can have";
     JSON_SCHEMA = "E057": "a JSON Schema is not valid";
     CEL = "E058": "a CEL expression is not valid";
+    FLEXIBLE_FILE = "E040": "a folder or file of the flexible configuration cannot be read";
+    TEMPLATE_SYNTAX = "E041": "a template is not valid, or uses what is not supported";
+    TEMPLATE_VALUE = "E042": "a template asks for something that its values do not give";
+    TEMPLATE_LIMIT = "E043": "rendering a template takes more than it may";
+    FC_OUT = "E044": "the rendered configuration cannot be written to `FC_OUT`";
 
     IGNORED_KEY = "W001": "an unknown key has no effect";
     NO_EFFECT = "W002": "a known key has no effect";
@@ -70,6 +75,8 @@ codes! {
     CLIENTS_WORD = "W026": "a protection believes a header that any client can send";
     EVERY_REQUEST = "W027": "a redirect meets every request";
     SHARED_CACHE = "W028": "backends that share a cache disagree about its size";
+    FLEXIBLE_OFF = "W020": "a `FC_…` variable has no effect without `FC_ENABLE`";
+    UNREAD_SETTINGS = "W021": "a file in the folder of settings is not read";
 }
 
 #[cfg(test)]

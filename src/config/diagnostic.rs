@@ -34,6 +34,8 @@ pub struct Diagnostic {
     pub message: String,
     /// Where; `None` when the problem is the file itself.
     pub span: Option<Span>,
+    /// In which file of its report: 0 is the configuration, others are what it is rendered from.
+    pub file: u32,
     /// What the underline says; may be empty.
     pub label: String,
     /// What to do; may be empty.
@@ -52,7 +54,7 @@ impl Diagnostic {
     }
 
     pub(super) fn new(severity: Severity, code: Code, span: Option<Span>, message: impl Into<String>) -> Self {
-        Self { severity, code, message: message.into(), span, label: String::new(), help: String::new() }
+        Self { severity, code, message: message.into(), span, file: 0, label: String::new(), help: String::new() }
     }
 
     /// Says what the underline means.
@@ -65,6 +67,12 @@ impl Diagnostic {
     #[must_use]
     pub(super) fn help(self, help: impl Into<String>) -> Self {
         Self { help: help.into(), ..self }
+    }
+
+    /// Says that it is about another file.
+    #[must_use]
+    pub(super) fn in_file(self, file: usize) -> Self {
+        Self { file: u32::try_from(file).unwrap_or(u32::MAX), ..self }
     }
 }
 

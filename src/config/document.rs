@@ -128,7 +128,7 @@ impl Node {
 /// Reads a text; `None` when it is not of the format. Duplicate keys are reported and kept.
 pub(super) fn parse(text: &str, format: Format, diagnostics: &mut Diagnostics) -> Option<Node> {
     let root = match format {
-        Format::Json => json::parse(&without_mark(text)),
+        Format::Json => json(text),
         Format::Yaml => yaml::parse(text),
     };
     match root {
@@ -141,6 +141,11 @@ pub(super) fn parse(text: &str, format: Format, diagnostics: &mut Diagnostics) -
             None
         }
     }
+}
+
+/// Reads a JSON text that is no configuration.
+pub(super) fn json(text: &str) -> Result<Node, Diagnostic> {
+    json::parse(&without_mark(text))
 }
 
 /// Editors on Windows leave a byte order mark; blanks in its place keep all positions as they are.

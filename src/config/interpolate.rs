@@ -55,7 +55,7 @@ fn problem(message: &str, help: &str) -> Problem {
 fn expand(text: &str, show: Show, sources: &Sources<'_>) -> Result<String, Problem> {
     const HELP: &str = "write `${env:NAME}` or `${file:/path}`";
     if text.contains("{{") {
-        let help = "render the template first (KrakenD writes the result to `FC_OUT`), or write `${env:NAME}`";
+        let help = "with `FC_ENABLE=1` the file is rendered first, and once only; or write `${env:NAME}`";
         return Err(problem("a `{{ … }}` of a template is not filled in here", help));
     }
     let mut filled = String::new();

@@ -12,25 +12,54 @@ const LONG_LINE: usize = 400;
 /// How many bytes of a long line are shown on either side of a problem.
 const AROUND: usize = 60;
 
-/// Every problem of one configuration file. It holds a copy of the text in which secrets are masked.
+/// Every problem of one configuration file, and of those that it is rendered from. It holds copies of the texts in which
+/// secrets are masked.
 #[derive(Debug, Clone)]
 pub struct Report {
-    file: String,
-    text: String,
-    /// Where each line starts.
-    lines: Vec<usize>,
+    file: Text,
+    /// What it is rendered from.
+    others: Vec<Text>,
     diagnostics: Vec<Diagnostic>,
     /// What each diagnostic may show of the value it is about.
     values: Vec<Option<String>>,
+    /// What to know about the places; may be empty.
+    note: String,
+}
+
+/// A text that problems are in.
+#[derive(Debug, Clone)]
+struct Text {
+    name: String,
+    masked: String,
+    /// Where each line starts.
+    lines: Vec<usize>,
 }
 
 impl Report {
     pub(super) fn new(file: &str, masked: Masked, diagnostics: Vec<Diagnostic>) -> Self {
-        let after = masked.text.match_indices('\n').map(|(at, _)| at + 1);
-        let lines = std::iter::once(0).chain(after).collect();
-        let value = |diagnostic: &Diagnostic| masked.value(diagnostic.span.as_ref()?).map(str::to_owned);
+        let value = |diagnostic: &Diagnostic| {
+            let span = diagnostic.span.as_ref().filter(|_| diagnostic.file == 0)?;
+            masked.value(span).map(str::to_owned)
+        };
         let values = diagnostics.iter().map(value).collect();
-        Self { file: file.to_owned(), text: masked.text, lines, diagnostics, values }
+        Self { file: Text::new(file, masked.text), others: Vec::new(), diagnostics, values, note: String::new() }
+    }
+
+    /// Adds a file that the configuration is rendered from, in the order that diagnostics count them in.
+    pub(super) fn add_file(&mut self, name: &str, masked: Masked) {
+        self.others.push(Text::new(name, masked.text));
+    }
+
+    /// The same with something to know about its places.
+    #[must_use]
+    pub(super) fn note(self, note: String) -> Self {
+        Self { note, ..self }
+    }
+
+    /// The text that a diagnostic is about.
+    fn text_of(&self, diagnostic: &Diagnostic) -> &Text {
+        let other = usize::try_from(diagnostic.file).ok().and_then(|file| self.others.get(file.checked_sub(1)?));
+        other.unwrap_or(&self.file)
     }
 
     /// The problems, in the order of the file.
@@ -63,12 +92,19 @@ impl Report {
         let mut out = String::new();
         for (diagnostic, value) in self.diagnostics.iter().zip(&self.values) {
             let drawn = renderer.render(&[self.group(diagnostic, value.as_deref())]);
-            let place = diagnostic.span.as_ref().map(|span| self.place(span));
-            out.push_str(&place.and_then(|place| self.with_column(&drawn, &place)).unwrap_or(drawn));
+            let text = self.text_of(diagnostic);
+            let place = diagnostic.span.as_ref().map(|span| text.place(span));
+            let moved = place.and_then(|place| text.with_column(&drawn, &place));
+            out.push_str(&moved.unwrap_or(drawn));
             out.push_str("\n\n");
         }
         if let Some(closing) = self.closing() {
-            out.push_str(&renderer.render(&[Group::with_title(closing)]));
+            let closing = Group::with_title(closing);
+            let closing = match self.note.as_str() {
+                "" => closing,
+                note => closing.element(Level::NOTE.message(normalize_untrusted_str(note))),
+            };
+            out.push_str(&renderer.render(&[closing]));
             out.push('\n');
         }
         out
@@ -81,12 +117,13 @@ impl Report {
     }
 
     fn object(&self, diagnostic: &Diagnostic) -> serde_json::Value {
-        let place = diagnostic.span.as_ref().map(|span| self.place(span));
+        let text = self.text_of(diagnostic);
+        let place = diagnostic.span.as_ref().map(|span| text.place(span));
         json!({
             "severity": if diagnostic.severity == Severity::Error { "error" } else { "warning" },
             "code": diagnostic.code,
             "message": diagnostic.message,
-            "file": self.file,
+            "file": text.name,
             "line": place.map(|place| place.line),
             "column": place.map(|place| place.column),
             "length": place.map(|place| place.length),
@@ -101,9 +138,10 @@ impl Report {
             Severity::Warning => Level::WARNING,
         };
         let group = Group::with_title(level.primary_title(&*diagnostic.message).id(diagnostic.code));
+        let text = self.text_of(diagnostic);
         let group = match &diagnostic.span {
-            Some(span) => group.element(self.snippet(&self.place(span), &diagnostic.label, value)),
-            None => group.element(Origin::path(&*self.file)),
+            Some(span) => group.element(text.snippet(&text.place(span), &diagnostic.label, value)),
+            None => group.element(Origin::path(&*text.name)),
         };
         match diagnostic.help.as_str() {
             "" => group,
@@ -111,12 +149,33 @@ impl Report {
         }
     }
 
+    fn closing(&self) -> Option<annotate_snippets::Title<'static>> {
+        let count = |n: usize, word: &str| match n {
+            0 => None,
+            1 => Some(format!("1 {word}")),
+            n => Some(format!("{n} {word}s")),
+        };
+        let counts: Vec<_> =
+            [count(self.errors(), "error"), count(self.warnings(), "warning")].into_iter().flatten().collect();
+        let level = if self.is_ok() { Level::WARNING } else { Level::ERROR };
+        let text = format!("`{}`: {}", self.file.name, counts.join(", "));
+        (!counts.is_empty()).then(|| level.primary_title(text))
+    }
+}
+
+impl Text {
+    fn new(name: &str, text: String) -> Self {
+        let after = text.match_indices('\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(after).collect();
+        Self { name: name.to_owned(), masked: text, lines }
+    }
+
     /// Only the line of the problem is handed over, and of a very long line only what is around it: the renderer lays out
     /// all it is given, for each problem anew.
     fn snippet<'a>(&'a self, place: &Place, label: &'a str, value: Option<&str>) -> Snippet<'a, Annotation<'a>> {
         let window = self.window(place);
         let end = place.end.min(window.end);
-        let part = |range: Span| self.text.get(range).unwrap_or_default();
+        let part = |range: Span| self.masked.get(range).unwrap_or_default();
         let value = value.and_then(|value| value.get(..end - place.start)).unwrap_or_else(|| part(place.start..end));
         let mut source = drawn(part(window.start..place.start));
         let start = source.len();
@@ -125,7 +184,7 @@ impl Report {
         source.push_str(&drawn(part(end..window.end)));
         let label = (!label.is_empty()).then_some(label);
         Snippet::source(source)
-            .path(&*self.file)
+            .path(&*self.name)
             .line_start(place.line)
             .annotation(AnnotationKind::Primary.span(span).label(label))
     }
@@ -134,8 +193,8 @@ impl Report {
         if place.line_end - place.line_start <= LONG_LINE {
             return place.line_start..place.line_end;
         }
-        let from = floor_boundary(&self.text, place.start.saturating_sub(AROUND));
-        let to = floor_boundary(&self.text, place.start.saturating_add(AROUND));
+        let from = floor_boundary(&self.masked, place.start.saturating_sub(AROUND));
+        let to = floor_boundary(&self.masked, place.start.saturating_add(AROUND));
         from.max(place.line_start)..to.min(place.line_end)
     }
 
@@ -146,7 +205,7 @@ impl Report {
         if window.start == place.line_start {
             return None;
         }
-        let shown = format!(":{}", count(self.text.get(window.start..place.start)) + 1);
+        let shown = format!(":{}", count(self.masked.get(window.start..place.start)) + 1);
         let (title, rest) = rendered.split_once('\n')?;
         let (origin, rest) = rest.split_once('\n')?;
         let (before, after) = origin.rsplit_once(&shown)?;
@@ -154,7 +213,7 @@ impl Report {
     }
 
     fn place(&self, span: &Span) -> Place {
-        let text = &self.text;
+        let text = &self.masked;
         let start = floor_boundary(text, span.start);
         let line = self.lines.partition_point(|line| *line <= start);
         let line_start = line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or(0);
@@ -173,19 +232,6 @@ impl Report {
             start,
             end,
         }
-    }
-
-    fn closing(&self) -> Option<annotate_snippets::Title<'static>> {
-        let count = |n: usize, word: &str| match n {
-            0 => None,
-            1 => Some(format!("1 {word}")),
-            n => Some(format!("{n} {word}s")),
-        };
-        let counts: Vec<_> =
-            [count(self.errors(), "error"), count(self.warnings(), "warning")].into_iter().flatten().collect();
-        let level = if self.is_ok() { Level::WARNING } else { Level::ERROR };
-        let text = format!("`{}`: {}", self.file, counts.join(", "));
-        (!counts.is_empty()).then(|| level.primary_title(text))
     }
 }
 

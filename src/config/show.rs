@@ -201,7 +201,7 @@ fn is_placeholder(piece: &str) -> bool {
 }
 
 /// Whether a text may be the name of something.
-fn is_key_like(text: &str) -> bool {
+pub(super) fn is_key_like(text: &str) -> bool {
     let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '@' | '$' | '#');
     !text.is_empty() && text.len() <= MAX_KEY && text.chars().all(fits)
 }

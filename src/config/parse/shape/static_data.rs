@@ -1,12 +1,12 @@
 //! `static`: data that an endpoint adds to its answer.
 
 use crate::config::code;
-use crate::config::document::{Member, Node, Value};
+use crate::config::document::{Node, Value};
 use crate::config::keys::{Level, STATIC_STRATEGIES};
 use crate::config::model::{StaticData, StaticStrategy};
 use crate::config::read::{Context, Object, quoted};
 use crate::config::suggest;
-use serde_json::{Map, Number, Value as Json};
+use serde_json::{Number, Value as Json};
 
 /// Reads the object.
 pub(in crate::config::parse) fn static_data(cx: &mut Context<'_>, node: &Node) -> Option<StaticData> {
@@ -16,8 +16,10 @@ pub(in crate::config::parse) fn static_data(cx: &mut Context<'_>, node: &Node) -
         object.missing(cx, "data", "`static`", "add the data that goes into the answer: `\"data\": {…}`");
         return None;
     };
-    let data = cx.members(data).and_then(|members| fields(cx, members));
-    Some(StaticData { data: data?, strategy: strategy? })
+    cx.members(data)?;
+    let data = is_json(cx, data).then(|| data.to_json());
+    let Some(Json::Object(data)) = data else { return None };
+    Some(StaticData { data, strategy: strategy? })
 }
 
 fn strategy(cx: &mut Context<'_>, node: &Node) -> Option<StaticStrategy> {
@@ -35,28 +37,16 @@ fn strategy(cx: &mut Context<'_>, node: &Node) -> Option<StaticStrategy> {
     }
 }
 
-fn fields(cx: &mut Context<'_>, members: &[Member]) -> Option<Map<String, Json>> {
-    let read: Vec<_> = members.iter().map(|member| Some((member.key.clone(), value(cx, &member.value)?))).collect();
-    read.into_iter().collect()
-}
-
-fn value(cx: &mut Context<'_>, node: &Node) -> Option<Json> {
+/// Whether JSON can hold it: YAML has numbers that JSON has not, such as `.inf`.
+fn is_json(cx: &mut Context<'_>, node: &Node) -> bool {
     match &node.value {
-        Value::Null => Some(Json::Null),
-        Value::Bool(value) => Some(Json::Bool(*value)),
-        Value::String(text) => Some(Json::String(text.clone())),
-        Value::Number(text) => {
-            let number: Option<Number> = text.parse().ok();
-            if number.is_none() {
-                let message = format!("{} is no number that JSON can hold", quoted(node));
-                cx.error(node, code::VALUE, message, "write it in decimal digits, or as text");
-            }
-            number.map(Json::Number)
+        Value::Array(items) => items.iter().fold(true, |all, item| is_json(cx, item) && all),
+        Value::Object(members) => members.iter().fold(true, |all, member| is_json(cx, &member.value) && all),
+        Value::Number(text) if text.parse::<Number>().is_err() => {
+            let message = format!("{} is no number that JSON can hold", quoted(node));
+            cx.error(node, code::VALUE, message, "write it in decimal digits, or as text");
+            false
         }
-        Value::Array(items) => {
-            let read: Vec<_> = items.iter().map(|item| value(cx, item)).collect();
-            read.into_iter().collect::<Option<_>>().map(Json::Array)
-        }
-        Value::Object(members) => fields(cx, members).map(Json::Object),
+        _ => true,
     }
 }
