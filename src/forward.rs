@@ -9,6 +9,7 @@ pub mod connection;
 pub mod egress;
 pub mod errors;
 pub mod ingress;
+pub mod martian;
 pub mod path;
 pub mod rejection;
 pub mod replay;

@@ -6,6 +6,7 @@ mod composed;
 pub mod context;
 mod echo;
 pub mod in_flight;
+mod modify;
 mod replay;
 mod wire;
 
@@ -115,7 +116,11 @@ impl ProxyHttp for Proxy {
         let plan = &route.plan.backend;
         let Some(host) = plan.upstream.host(route.host) else { return Err(ctx.fail(Failure::Internal)) };
         let view = wire::view(session);
-        let carried = egress::rewrite(plan, &route.params, &host.authority, &view, request).and_then(|()| {
+        let rewritten = egress::rewrite(plan, &route.params, &host.authority, &view, request);
+        let carried = rewritten.and_then(|()| {
+            if let Some(martian) = &plan.martian {
+                route.modified = modify::request(plan, martian, host, &view, &route.params, request)?;
+            }
             let carry = |token| egress::carry(token, route.bound.as_ref(), route.host, now, request);
             plan.token.as_ref().map_or(Ok(Carried::Nothing), carry)
         });
@@ -176,10 +181,11 @@ impl ProxyHttp for Proxy {
         }
         ctx.upstream_took = Some(ctx.started.elapsed());
         match replay::verdict(ctx, response) {
-            Verdict::Accepted => Ok(()),
+            Verdict::Accepted => {}
             // Boxed for the same reason as waiting for a token is.
-            verdict => Box::pin(replay::again(session, ctx, verdict)).await,
+            verdict => Box::pin(replay::again(session, ctx, verdict)).await?,
         }
+        modify::response(session, ctx, response)
     }
 
     async fn response_filter(

@@ -31,6 +31,8 @@ pub enum Failure {
     Undecodable,
     /// A condition of the configuration does not hold of an answer, or of a request to one backend.
     Condition,
+    /// A modifier could not change a request or an answer.
+    Modifier,
     /// A backend's answer is longer than is held.
     UpstreamTooLarge,
     /// The request's body is longer than is held.
@@ -52,7 +54,7 @@ struct Row {
 
 impl Failure {
     /// Every failure, for documentation and for metrics that must exist before the first one happens.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BadRequest,
@@ -65,6 +67,7 @@ impl Failure {
         Self::UpstreamStatus,
         Self::Undecodable,
         Self::Condition,
+        Self::Modifier,
         Self::UpstreamTooLarge,
         Self::TooLarge,
         Self::Deadline,
@@ -112,6 +115,7 @@ impl Failure {
             Self::UpstreamStatus => (500, "upstream_status", "invalid status code"),
             Self::Undecodable => (500, "undecodable", "invalid upstream body"),
             Self::Condition => (500, "condition", "condition not met"),
+            Self::Modifier => (500, "modifier", "message could not be modified"),
             Self::UpstreamTooLarge => (502, "upstream_too_large", "upstream answer too large"),
             Self::TooLarge => (413, "too_large", "request body too large"),
             Self::Deadline => (504, "deadline", "request timeout"),

@@ -1,5 +1,6 @@
 //! Text of small things, written without the formatting machinery, whose cost is visible in every request.
 
+use bytes::Bytes;
 use std::fmt::{self, Write};
 use std::net::Ipv4Addr;
 
@@ -20,9 +21,33 @@ pub fn write_ipv4(sink: &mut impl Write, address: Ipv4Addr) -> fmt::Result {
     Ok(())
 }
 
+/// `x-api-token` as `X-Api-Token`, the way HTTP/1 servers are used to see it.
+#[must_use]
+pub fn title_case(name: &str) -> Bytes {
+    let mut at_start = true;
+    let titled: Vec<u8> = name
+        .bytes()
+        .map(|byte| {
+            let letter = if at_start { byte.to_ascii_uppercase() } else { byte };
+            at_start = byte == b'-';
+            letter
+        })
+        .collect();
+    let titled = Bytes::from(titled);
+    // The first clone of fresh `Bytes` allocates its reference count; let it be this one and not a request's.
+    drop(titled.clone());
+    titled
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn header_names_are_written_in_title_case() {
+        assert_eq!(title_case("authorization"), "Authorization");
+        assert_eq!(title_case("x-api-token"), "X-Api-Token");
+    }
 
     #[test]
     fn the_text_is_the_standard_librarys() {

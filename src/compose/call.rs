@@ -6,11 +6,12 @@ use crate::compose::answered::{Answered, Rest};
 use crate::compose::exchange::exchange;
 use crate::compose::kept::{Kept, Looked};
 
+use crate::compose::prepare::{self, Prepared};
 use crate::compose::redirect::{self, Hop};
 use crate::compose::request::ClientRequest;
 use crate::compose::trouble::Trouble;
 use crate::forward::egress::{self, Carried};
-use crate::forward::path::{self, PathForm};
+use crate::forward::martian;
 use crate::forward::rejection::{self, Repeat, Verdict};
 use crate::forward::replay::{self, Replays};
 use crate::snapshot::backend::BackendPlan;
@@ -19,8 +20,7 @@ use crate::snapshot::upstream::Choice;
 use crate::telemetry::metrics::MissingAction;
 use crate::token::slot::Token;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, EXPECT};
-use http::{HeaderValue, Method, Version};
+use http::Method;
 use pingora::http::RequestHeader;
 use pingora_core::upstreams::peer::HttpPeer;
 use std::sync::Arc;
@@ -59,6 +59,8 @@ struct Sent {
     host: usize,
     /// The generation of the token that was carried; 0: none.
     generation: u64,
+    /// What the response side of the modifiers needs to know.
+    modified: martian::Sent,
 }
 
 impl Call<'_> {
@@ -79,10 +81,13 @@ impl Call<'_> {
         let turn = self.plan.upstream.turn();
         loop {
             let mut sent = self.reach(turn).await?;
-            if !self.is_sent_again(&mut sent, &mut replays).await {
-                let hop = Hop { host: sent.host, answered: sent.answered };
-                return if self.decoded { redirect::follow(self, hop).await } else { Ok(hop.answered) };
+            if self.is_sent_again(&mut sent, &mut replays).await {
+                continue;
             }
+            let hop = Hop { host: sent.host, answered: sent.answered };
+            let mut answered = if self.decoded { redirect::follow(self, hop).await? } else { hop.answered };
+            self.modify_answer(&mut answered, &sent.modified)?;
+            return Ok(answered);
         }
     }
 
@@ -124,23 +129,29 @@ impl Call<'_> {
 
     async fn attempt(&self, choice: &Choice<'_>) -> Result<Sent, Broken> {
         let left = self.left();
-        let mut peer = choice.host.peer(choice.address, left, left, false);
+        let Prepared { head: mut request, body, elsewhere, is_answered, modified } = self.prepare(choice.host)?;
+        if is_answered {
+            return Ok(Sent { answered: prepare::empty_answer()?, host: choice.index, generation: 0, modified });
+        }
+        let mut peer = match &elsewhere {
+            Some(destination) => self.peer_elsewhere(destination).await?,
+            None => choice.host.peer(choice.address, left, left, false),
+        };
         let bound = self.bind(&mut peer);
-        let mut request = self.head(&choice.host.authority)?;
         let mut looked = self.kept.map(|kept| kept.look(&choice.host.origin, &request));
         if let Some(answered) = looked.as_mut().and_then(Looked::fresh) {
-            return Ok(Sent { answered, host: choice.index, generation: 0 });
+            return Ok(Sent { answered, host: choice.index, generation: 0, modified });
         }
         if let Some(looked) = &looked {
             looked.condition(&mut request);
         }
         let generation = self.carry(bound.as_ref(), choice.index, &mut request)?;
-        let sent = self.send(&peer, request, &self.request.body).await;
+        let sent = self.send(&peer, request, &body).await;
         let sent = match looked {
             Some(looked) if !self.is_rejected(generation, &sent) => looked.settle(sent),
             _ => sent,
         };
-        Ok(Sent { answered: sent?, host: choice.index, generation })
+        Ok(Sent { answered: sent?, host: choice.index, generation, modified })
     }
 
     /// Lets the peer show the certificate that the current token is bound to; that token is the one to carry.
@@ -175,19 +186,6 @@ impl Call<'_> {
         let Some(token) = self.plan.token.as_ref().filter(|_| generation > 0) else { return false };
         let verdict = |answered: &Answered| rejection::verdict(token, answered.head.status, &answered.head.headers);
         sent.as_ref().is_ok_and(|answered| verdict(answered) != Verdict::Accepted)
-    }
-
-    /// The head for a host, all but the token.
-    pub(super) fn head(&self, authority: &HeaderValue) -> Result<Box<RequestHeader>, Broken> {
-        let mut head = Box::new(self.request.head.clone());
-        egress::strip_hop_by_hop(&mut head);
-        egress::rewrite(self.plan, self.params, authority, &self.request.view(), &mut head).map_err(Broken::of)?;
-        // What earlier answers put into the path must not lead out of the endpoint.
-        if !self.params.earlier.is_empty() && path::form(head.uri.path()) != PathForm::Plain {
-            return Err(Broken::Ended(Trouble::MissingField));
-        }
-        frame(&mut head, self.request.body.len(), self.decoded).map_err(|_| Broken::of(Failure::Internal))?;
-        Ok(head)
     }
 
     /// Sends a request to a peer.
@@ -230,7 +228,8 @@ pub(super) enum Broken {
 }
 
 impl Broken {
-    fn of(failure: Failure) -> Self {
+    /// A failure that ends the call.
+    pub(super) fn of(failure: Failure) -> Self {
         Self::Ended(Trouble::Failure(failure, ""))
     }
 
@@ -240,20 +239,4 @@ impl Broken {
             Self::Unreached(trouble) | Self::Closed(trouble) | Self::Ended(trouble) => trouble,
         }
     }
-}
-
-/// Makes the head fit a body that is there as a whole. A decoded answer may come compressed, which KrakenD asks for, too.
-pub(super) fn frame(head: &mut RequestHeader, body: usize, decoded: bool) -> pingora::Result<()> {
-    head.set_version(Version::HTTP_11);
-    head.remove_header(&EXPECT);
-    // RFC 9110 §8.6: a method that has a meaning for a body says when there is none.
-    if body > 0 || matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
-        head.insert_header(CONTENT_LENGTH, body)?;
-    } else {
-        head.remove_header(&CONTENT_LENGTH);
-    }
-    if decoded {
-        head.insert_header(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))?;
-    }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 use crate::base::Failure;
 use crate::compose::decode::DecodeError;
 use crate::forward::errors;
+use crate::forward::martian::MartianError;
 use crate::guard::cel::Refusal;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
@@ -32,6 +33,9 @@ pub(super) enum Trouble {
     /// A condition of the backend does not hold.
     #[error("{0}")]
     Condition(#[source] Refusal),
+    /// A modifier could not do what it is there for.
+    #[error("{0}")]
+    Modifier(#[source] MartianError),
     /// What the target needs of an earlier backend is not there.
     #[error("an earlier answer has no value for the url_pattern")]
     MissingField,
@@ -61,6 +65,7 @@ impl Trouble {
             Self::Status(_) | Self::Redirect(_) => Failure::UpstreamStatus,
             Self::Undecodable(_) | Self::ContentEncoding(_) | Self::MissingField => Failure::Undecodable,
             Self::Condition(_) => Failure::Condition,
+            Self::Modifier(_) => Failure::Modifier,
             Self::TooLong(_) => Failure::UpstreamTooLarge,
         }
     }
@@ -74,6 +79,7 @@ impl Trouble {
             Self::Undecodable(DecodeError::Kind { .. }) => "another kind of JSON",
             Self::Status(_) => "status",
             Self::Condition(_) => "validation/cel",
+            Self::Modifier(_) => "modifier/martian",
             Self::TooLong(_) => "too long",
             Self::MissingField => "missing field",
         }

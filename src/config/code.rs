@@ -55,6 +55,11 @@ codes! {
     TEMPLATE_VALUE = "E042": "a template asks for something that its values do not give";
     TEMPLATE_LIMIT = "E043": "rendering a template takes more than it may";
     FC_OUT = "E044": "the rendered configuration cannot be written to `FC_OUT`";
+    MODIFIER = "E045": "there is no such modifier";
+    ONE_MODIFIER = "E046": "a modifier does not have exactly one name";
+    SCOPE = "E047": "a modifier cannot run on the side its scope names";
+    PER_REQUEST = "E048": "a `${request.…}` or `${jwt.…}` cannot be filled in";
+    FRAMING = "E049": "a modifier would change a header that HTTP itself uses";
 
     IGNORED_KEY = "W001": "an unknown key has no effect";
     NO_EFFECT = "W002": "a known key has no effect";
@@ -77,6 +82,8 @@ codes! {
     SHARED_CACHE = "W028": "backends that share a cache disagree about its size";
     FLEXIBLE_OFF = "W020": "a `FC_…` variable has no effect without `FC_ENABLE`";
     UNREAD_SETTINGS = "W021": "a file in the folder of settings is not read";
+    NEVER_RUNS = "W022": "a modifier runs on no side";
+    TOKEN_HEADER = "W023": "a modifier sets the header that the token goes into";
 }
 
 #[cfg(test)]

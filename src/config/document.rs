@@ -35,6 +35,8 @@ pub(super) struct Node {
     pub origin: Origin,
     /// How much of it may be shown, if it is a scalar.
     pub show: Show,
+    /// Whether `${request.…}` and `${jwt.…}` may stand in it, which only a request can fill in.
+    pub per_request: bool,
 }
 
 /// Where the content of a [`Node`] comes from, which decides what diagnostics may quote.
@@ -101,7 +103,7 @@ impl Member {
 impl Node {
     /// A value as it stands in the text.
     pub(super) fn new(value: Value, span: Span) -> Self {
-        Self { value, span, origin: Origin::Text, show: Show::Never }
+        Self { value, span, origin: Origin::Text, show: Show::Never, per_request: false }
     }
 
     /// The place, unless the value is not from the text.

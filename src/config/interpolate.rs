@@ -29,7 +29,9 @@ pub(super) fn fill_in(node: &mut Node, sources: &Sources<'_>, diagnostics: &mut 
         }
         Value::String(text) if text.contains("${") || text.contains("{{") => {
             let written = text.clone();
-            node.origin = match expand(&written, node.show, sources) {
+            node.origin = match expand(&written, node.show, node.per_request, sources) {
+                // Nothing but what a request fills in.
+                Ok(filled) if filled == written => Origin::Text,
                 Ok(filled) => {
                     *text = filled;
                     Origin::Interpolated(written)
@@ -51,8 +53,18 @@ fn problem(message: &str, help: &str) -> Problem {
     (message.to_owned(), help.to_owned())
 }
 
+/// Whether what follows a `${` is for a request to fill in.
+pub(super) fn is_per_request(after: &str) -> bool {
+    after.starts_with("request.") || after.starts_with("jwt.")
+}
+
+/// How many parts of a text a request fills in.
+pub(super) fn count_per_request(text: &str) -> usize {
+    text.split("${").skip(1).filter(|after| is_per_request(after)).count()
+}
+
 /// What is left of a template, or meant for a shell, would be sent as it stands: as a secret, for one.
-fn expand(text: &str, show: Show, sources: &Sources<'_>) -> Result<String, Problem> {
+fn expand(text: &str, show: Show, per_request: bool, sources: &Sources<'_>) -> Result<String, Problem> {
     const HELP: &str = "write `${env:NAME}` or `${file:/path}`";
     if text.contains("{{") {
         let help = "with `FC_ENABLE=1` the file is rendered first, and once only; or write `${env:NAME}`";
@@ -62,6 +74,18 @@ fn expand(text: &str, show: Show, sources: &Sources<'_>) -> Result<String, Probl
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         filled.push_str(before);
+        if is_per_request(after) {
+            if !per_request {
+                let help = "only values in `modifier/martian` are filled in for each request";
+                return Err(problem("a `${request.…}` or `${jwt.…}` is not filled in here", help));
+            }
+            if !after.contains('}') {
+                return Err(problem("a `${` is never closed", "close the reference with `}`"));
+            }
+            filled.push_str("${");
+            rest = after;
+            continue;
+        }
         if !after.starts_with("env:") && !after.starts_with("file:") {
             return Err(problem("a `${…}` begins with neither `env:` nor `file:`", HELP));
         }
@@ -70,14 +94,20 @@ fn expand(text: &str, show: Show, sources: &Sources<'_>) -> Result<String, Probl
         if reference.contains("${") {
             return Err(problem("a `${…}` cannot hold another one", "write the default itself, or set the variable"));
         }
-        filled.push_str(&match reference.split_once(':') {
+        let value = match reference.split_once(':') {
             Some(("env", variable)) => from_environment(variable, show, sources.environment)?,
             Some((_, path)) => from_file(path, show, sources.folder)?,
             None => return Err(problem("a `${…}` is empty", HELP)),
-        });
+        };
+        filled.push_str(&value);
         rest = tail;
     }
     filled.push_str(rest);
+    // Who sets a variable does not thereby decide what of a request goes on.
+    if per_request && count_per_request(&filled) != count_per_request(text) {
+        let help = "write the `${request.…}` into the configuration itself";
+        return Err(problem("what fills in a `${…}` holds another one", help));
+    }
     Ok(filled)
 }
 
@@ -130,7 +160,7 @@ mod tests {
     fn expanded(text: &str) -> Result<String, Problem> {
         let environment: HashMap<String, String> =
             HashMap::from([("A".into(), "one".into()), ("EMPTY".into(), String::new())]);
-        expand(text, Show::Word, &Sources { environment: &environment, folder: Path::new("/nowhere") })
+        expand(text, Show::Word, false, &Sources { environment: &environment, folder: Path::new("/nowhere") })
     }
 
     #[test]
@@ -177,11 +207,29 @@ mod tests {
     }
 
     #[test]
+    fn what_a_request_fills_in_stays_where_it_may_stand() {
+        let environment: HashMap<String, String> = HashMap::from([
+            ("A".into(), "one".into()),
+            ("B".into(), "${request.header.X}".into()),
+            ("C".into(), "a$".into()),
+        ]);
+        let sources = Sources { environment: &environment, folder: Path::new("/nowhere") };
+        let text = "${env:A}-${request.header.X}-${jwt.sub}";
+        let filled = expand(text, Show::Never, true, &sources);
+        assert_eq!(filled.as_deref(), Ok("one-${request.header.X}-${jwt.sub}"));
+        assert!(expand(text, Show::Never, false, &sources).unwrap_err().1.contains("modifier/martian"));
+        for text in ["${env:B}", "${env:C}{request.header.X}"] {
+            assert!(expand(text, Show::Never, true, &sources).unwrap_err().0.contains("holds another"));
+        }
+        assert_eq!(expand("${env:B}", Show::Never, false, &sources).as_deref(), Ok("${request.header.X}"));
+    }
+
+    #[test]
     fn a_file_loses_one_line_end() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("s"), "hush\n\n").unwrap();
         let environment = HashMap::new();
         let sources = Sources { environment: &environment, folder: folder.path() };
-        assert_eq!(expand("${file:s}", Show::Never, &sources).as_deref(), Ok("hush\n"));
+        assert_eq!(expand("${file:s}", Show::Never, false, &sources).as_deref(), Ok("hush\n"));
     }
 }

@@ -5,6 +5,7 @@
 mod backend;
 mod endpoint;
 mod inside;
+pub mod martian;
 mod namespaces;
 mod service;
 
@@ -133,7 +134,7 @@ impl Level {
 }
 
 /// Levels that are no namespace of their own.
-const LEVELS: [Level; 7] = [
+const LEVELS: [Level; 8] = [
     Level::Root,
     Level::Endpoint,
     Level::Backend,
@@ -141,6 +142,7 @@ const LEVELS: [Level; 7] = [
     Level::Namespace("proxy.flatmap_filter"),
     Level::Namespace("proxy.static"),
     Level::Namespace("auth/client-credentials.tls"),
+    Level::Namespace(martian::PRIORITY_ENTRY),
 ];
 
 /// The row of a namespace by its short name.
@@ -159,8 +161,12 @@ pub fn is_known(name: &str) -> bool {
     static KNOWN: LazyLock<HashSet<String>> = LazyLock::new(|| {
         let built = NAMESPACES.iter().filter(|row| row.support == Support::Supported);
         let levels = built.map(|row| Level::Namespace(row.name)).chain(LEVELS);
+        let modifiers = martian::MODIFIERS.iter();
+        let levels = levels.chain(modifiers.clone().map(|row| Level::Namespace(row.level)));
         let keys = levels.flat_map(Level::keys).map(|key| key.name.to_ascii_lowercase());
-        keys.chain(NAMESPACES.iter().map(|row| row.name.to_owned())).collect()
+        keys.chain(modifiers.map(|row| row.name.to_ascii_lowercase()))
+            .chain(NAMESPACES.iter().map(|row| row.name.to_owned()))
+            .collect()
     });
     KNOWN.contains(&name.to_ascii_lowercase()) || modern_name(name).is_some()
 }
@@ -212,9 +218,9 @@ mod tests {
         let levels = built.map(|row| Level::Namespace(row.name));
         for level in LEVELS.into_iter().chain(levels) {
             let keys = level.keys();
-            // The keys of these are names that people choose.
-            let chosen = ["auth/credentials", "validation/json-schema"].map(Level::Namespace);
-            assert_eq!(keys.is_empty(), chosen.contains(&level), "{level:?}");
+            // The keys of the first two are names that people choose; modifiers have a table of their own.
+            let other = ["auth/credentials", "validation/json-schema", "modifier/martian"].map(Level::Namespace);
+            assert_eq!(keys.is_empty(), other.contains(&level), "{level:?}");
             for (index, key) in keys.iter().enumerate() {
                 assert!(!keys[..index].iter().any(|other| other.name == key.name), "{} twice", key.name);
                 assert!(!key.doc.is_empty() && !key.doc.ends_with('.'), "{}", key.name);

@@ -8,6 +8,7 @@ mod condition;
 mod credential;
 mod http_cache;
 mod json_schema;
+pub mod martian;
 mod security;
 mod shape;
 
@@ -19,6 +20,7 @@ pub use credential::{
 };
 pub use http_cache::HttpCache;
 pub use json_schema::JsonSchema;
+pub use martian::Martian;
 pub use shape::{
     Decoding, Encoding, Field, Fields, Filter, FlatmapOperation, OutputEncoding, StaticData, StaticStrategy,
 };
@@ -243,6 +245,8 @@ pub struct Backend {
     pub http_cache: Option<HttpCache>,
     /// `extra_config."validation/cel"`: what must hold.
     pub conditions: Vec<Condition>,
+    /// `extra_config."modifier/martian"`.
+    pub martian: Option<Martian>,
 }
 
 /// An upstream: scheme, name and port.

@@ -14,6 +14,7 @@ mod host;
 mod http_cache;
 mod json_schema;
 mod lists;
+mod martian;
 mod method;
 mod namespaces;
 mod path;

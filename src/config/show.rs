@@ -39,13 +39,17 @@ impl Show {
 pub(super) fn of_key(key: &Key) -> Show {
     match (key.name, key.kind) {
         ("refresh_on_status", _) => Show::Word,
-        ("client_id" | "client_secret", _) | (_, Kind::List | Kind::Object) => Show::Never,
+        ("client_id" | "client_secret" | "value" | "body" | "regex" | "query", _) | (_, Kind::List | Kind::Object) => {
+            Show::Never
+        }
         (
             "host" | "url_pattern" | "endpoint" | "health_path" | "token_url" | "issuer" | "proxy_url" | "audience"
-            | "resource" | "assertion_audience" | "revocation_url" | "logger_skip_paths",
+            | "resource" | "assertion_audience" | "revocation_url" | "logger_skip_paths" | "path",
             _,
         ) => Show::Url,
-        ("client_secret_file" | "private_key_file" | "client_assertion_file" | "client_key_file", _) => Show::Path,
+        ("client_secret_file" | "private_key_file" | "client_assertion_file" | "client_key_file" | "rootPath", _) => {
+            Show::Path
+        }
         ("listen" | "listen_ip" | "allowed_hosts" | "ssl_host" | "patterns", _) => Show::Whole,
         ("method", _) | (_, Kind::String | Kind::Strings) => Show::Word,
         (_, Kind::Integer | Kind::Boolean | Kind::Duration | Kind::Word(_)) => Show::Whole,

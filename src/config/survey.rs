@@ -4,7 +4,7 @@
 use super::code;
 use super::diagnostic::{Diagnostic, Diagnostics, Span};
 use super::document::{Member, Node, Value};
-use super::keys::{self, Key, Level, Support};
+use super::keys::{self, Key, Level, Support, martian};
 use super::show::{self, Show};
 use super::suggest;
 use std::collections::HashMap;
@@ -33,6 +33,10 @@ enum Place {
     Names,
     /// A JSON Schema: every key counts, as it is spelled.
     Schema,
+    /// A modifier by its name, or a list of such.
+    Modifier,
+    /// The value of a modifier's key.
+    ModifierValue(Show),
     /// The value of a known key.
     Value(Show),
     /// Nothing that we know.
@@ -56,8 +60,9 @@ fn walk(node: &mut Node, place: Place, read: bool, diagnostics: &mut Diagnostics
             }
         }
         _ => {
-            if let Place::Value(show) = place {
+            if let Place::Value(show) | Place::ModifierValue(show) = place {
                 node.show = show;
+                node.per_request = matches!(place, Place::ModifierValue(_));
             }
         }
     }
@@ -75,6 +80,7 @@ fn below(place: Place, key: &str) -> (Place, bool) {
             match row.filter(|row| row.support == Support::Supported) {
                 Some(row) if row.name == "auth/credentials" => (Place::Credentials, true),
                 Some(row) if row.name == "validation/json-schema" => (Place::Schema, true),
+                Some(row) if row.name == "modifier/martian" => (Place::Modifier, true),
                 Some(row) => (Place::Keys(Level::Namespace(row.name)), true),
                 None => (Place::Foreign, false),
             }
@@ -83,7 +89,11 @@ fn below(place: Place, key: &str) -> (Place, bool) {
         Place::Parameters => (Place::Value(Show::Never), true),
         Place::Names => (Place::Value(Show::Word), true),
         Place::Schema => (Place::Schema, true),
-        Place::Value(_) | Place::Foreign => (Place::Foreign, true),
+        Place::Modifier => match martian::modifier(key) {
+            Some(row) => (Place::Keys(Level::Namespace(row.level)), true),
+            None => (Place::Foreign, false),
+        },
+        Place::Value(_) | Place::ModifierValue(_) | Place::Foreign => (Place::Foreign, true),
     }
 }
 
@@ -100,7 +110,19 @@ fn of_key(level: Level, key: &Key) -> Place {
         }
         (Level::Namespace("proxy"), "flatmap_filter") => Place::Keys(Level::Namespace("proxy.flatmap_filter")),
         (Level::Namespace("proxy"), "static") => Place::Keys(Level::Namespace("proxy.static")),
+        (Level::Namespace(name), _) if name.starts_with("modifier/martian.") => of_modifier_key(name, key),
         _ => Place::Value(show::of_key(key)),
+    }
+}
+
+fn of_modifier_key(level: &str, key: &Key) -> Place {
+    match key.name {
+        "modifiers" if level == "modifier/martian.priority.Group" => {
+            Place::Keys(Level::Namespace(martian::PRIORITY_ENTRY))
+        }
+        "modifier" | "else" | "modifiers" => Place::Modifier,
+        "explicitPaths" => Place::Parameters,
+        _ => Place::ModifierValue(show::of_key(key)),
     }
 }
 
@@ -113,8 +135,9 @@ fn shown_length(member: &Member, place: Place, after_nothing: bool) -> usize {
     let known = match place {
         Place::Keys(level) => suggest::closest(key, level.keys().iter().map(|key| key.name)).is_some(),
         Place::Namespaces | Place::Credentials | Place::Names | Place::Schema => true,
+        Place::Modifier => suggest::closest(key, martian::MODIFIERS.iter().map(|row| row.name)).is_some(),
         Place::Parameters => false,
-        Place::Value(_) | Place::Foreign => return 0,
+        Place::Value(_) | Place::ModifierValue(_) | Place::Foreign => return 0,
     };
     let suspicious = !known && (after_nothing || member.value.value == Value::Null);
     let length = show::key_length(key);

@@ -6,6 +6,7 @@ mod credential_requests;
 mod credentials;
 mod http_cache;
 mod json_schema;
+mod martian;
 mod masking;
 mod model;
 mod named_credentials;

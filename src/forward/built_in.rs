@@ -1,9 +1,9 @@
 //! The endpoints every KrakenD gateway has: `/__health`, and on demand `/__debug/` and `/__echo/`.
 
+use crate::base::text::title_case;
 use crate::forward::RequestView;
 use crate::forward::reply::{Reply, redirect_status};
 use crate::snapshot::Snapshot;
-use crate::snapshot::headers::title_case;
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::{HeaderMap, HeaderValue, Method, header};
 use percent_encoding::percent_decode_str;
@@ -93,7 +93,11 @@ fn sorted(query: &str) -> String {
 fn headers(headers: &HeaderMap) -> Value {
     let mut shown = Map::new();
     for (name, value) in headers.iter().filter(|(name, _)| *name != header::HOST) {
-        push(&mut shown, &title_case(name), &String::from_utf8_lossy(value.as_bytes()));
+        push(
+            &mut shown,
+            &String::from_utf8_lossy(&title_case(name.as_str())),
+            &String::from_utf8_lossy(value.as_bytes()),
+        );
     }
     Value::Object(shown)
 }

@@ -1,6 +1,7 @@
 //! What one request has been through.
 
 use crate::base::Failure;
+use crate::forward::martian::Sent;
 use crate::forward::replay::Replays;
 use crate::forward::reply::Reply;
 use crate::proxy::in_flight::Guard;
@@ -74,6 +75,8 @@ pub struct Route {
     pub replays: Replays,
     /// One is about to be made.
     pub is_repeated: bool,
+    /// What the response side of the modifiers needs to know.
+    pub modified: Sent,
 }
 
 impl Route {
@@ -93,6 +96,7 @@ impl Route {
             generation: 0,
             replays: Replays::default(),
             is_repeated: false,
+            modified: Sent::default(),
         }
     }
 }

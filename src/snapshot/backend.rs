@@ -1,6 +1,7 @@
 //! One backend, compiled: where its requests go and what they carry.
 
-use crate::config::model::{self, AllowList, Host, OnMissing, Replay, TokenPolicy};
+use crate::base::text::title_case;
+use crate::config::model::{self, AllowList, Host, Martian, OnMissing, Replay, TokenPolicy};
 use crate::snapshot::CompileError;
 use crate::snapshot::bound_certificate::BoundCertificate;
 use crate::snapshot::conditions::ConditionPlan;
@@ -14,6 +15,7 @@ use crate::token::slot::TokenSlot;
 use crate::token::table::TokenTable;
 use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode};
+use prometheus::IntCounter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,8 +34,11 @@ pub struct BackendPlan {
     pub upstream: Upstream,
     /// The token to carry.
     pub token: Option<TokenUse>,
+    /// What changes its requests and answers.
+    pub martian: Option<Martian>,
     /// What must hold of its requests and answers.
     pub conditions: Option<ConditionPlan>,
+    verifications: IntCounter,
 }
 
 /// How a token gets into a backend's requests.
@@ -104,8 +109,17 @@ impl BackendPlan {
             headers: headers::allowed(&endpoint.input_headers, backend.input_headers.as_ref()),
             upstream: Upstream::compile(&backend.hosts, around.addresses)?,
             token,
+            martian: backend.martian.clone(),
+            verifications: around.metrics.verifications(),
             conditions: ConditionPlan::compile(&backend.conditions, endpoint, Some(backend)),
         })
+    }
+
+    /// Counts verifiers that did not find what they claim. KrakenD keeps each for ever, for nobody to read.
+    pub fn count_verifications(&self, failed: u32) {
+        if failed > 0 {
+            self.verifications.inc_by(failed.into());
+        }
     }
 }
 
@@ -121,7 +135,7 @@ impl TokenUse {
         Ok(Self {
             slot: slot.clone(),
             header: policy.header.clone(),
-            header_on_wire: on_wire(&policy.header),
+            header_on_wire: title_case(policy.header.as_str()),
             on_missing: policy.on_missing,
             reject_status: policy.reject_status,
             first_token_wait: policy.first_token_wait,
@@ -143,12 +157,4 @@ impl DpopUse {
         });
         Self { key: key.clone(), origins: origins.collect() }
     }
-}
-
-/// A header's name as it is written.
-fn on_wire(name: &HeaderName) -> Bytes {
-    let name = Bytes::from(headers::title_case(name));
-    // The first clone of fresh `Bytes` allocates its reference count; let it be this one and not a request's.
-    drop(name.clone());
-    name
 }

@@ -1,7 +1,7 @@
 //! One endpoint, compiled: what a request that matched it needs from here on.
 
 use crate::cache::HttpCache;
-use crate::config::model::{self, Answer, Stage};
+use crate::config::model::{self, Answer, Martian, Stage};
 use crate::guard::bot::BotDetector;
 use crate::guard::json_schema::JsonSchema;
 use crate::snapshot::CompileError;
@@ -61,11 +61,22 @@ pub struct Surroundings<'a> {
     pub shared_cache: Option<Arc<HttpCache>>,
 }
 
+/// Whether modifiers do what cannot be done to bytes that pass as they come.
+fn needs_held(martian: &Martian) -> bool {
+    martian.redirects()
+        || martian.answers_itself()
+        || martian.replaces_request_body()
+        || martian.replaces_response_body()
+}
+
 /// Whether a request must be whole before it goes on, or its answer before it comes back, though the answer passes as it is.
 fn is_held(endpoint: &model::Endpoint, backend: &model::Backend) -> bool {
     let mut conditions = endpoint.conditions.iter().chain(&backend.conditions);
     let of_answers = conditions.any(|condition| condition.stage() == Stage::Response);
-    endpoint.json_schema.is_some() || backend.http_cache.is_some() || of_answers
+    endpoint.json_schema.is_some()
+        || backend.http_cache.is_some()
+        || of_answers
+        || backend.martian.as_ref().is_some_and(needs_held)
 }
 
 impl EndpointPlan {

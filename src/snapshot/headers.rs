@@ -28,28 +28,10 @@ pub fn allowed(endpoint: &AllowList<HeaderName>, backend: Option<&AllowList<Head
     }
 }
 
-/// `x-api-token` as `X-Api-Token`, the way HTTP/1 servers are used to see it.
-#[must_use]
-pub fn title_case(name: &HeaderName) -> String {
-    let mut at_start = true;
-    let titled = name.as_str().chars().map(|letter| {
-        let titled = if at_start { letter.to_ascii_uppercase() } else { letter };
-        at_start = letter == '-';
-        titled
-    });
-    titled.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use AllowList::{All, Only};
-
-    #[test]
-    fn header_names_are_written_in_title_case() {
-        assert_eq!(title_case(&http::header::AUTHORIZATION), "Authorization");
-        assert_eq!(title_case(&HeaderName::from_static("x-api-token")), "X-Api-Token");
-    }
 
     #[test]
     fn the_backends_list_narrows_the_endpoints() {

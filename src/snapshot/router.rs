@@ -324,6 +324,7 @@ mod tests {
             errors: ErrorStatus::Hidden,
             http_cache: None,
             conditions: Vec::new(),
+            martian: None,
         };
         Endpoint {
             path: EndpointPath { text: text.into(), route: text.into(), kind, params: vec![] },

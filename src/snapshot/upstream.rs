@@ -30,6 +30,10 @@ pub struct UpstreamHost {
     pub authority: HeaderValue,
     /// Scheme and authority.
     pub origin: String,
+    /// Whether the connection is TLS.
+    pub https: bool,
+    /// The authority alone.
+    pub name_and_port: String,
     addresses: Arc<Addresses>,
     /// Complete but for its address and its timeouts.
     peer: HttpPeer,
@@ -110,7 +114,14 @@ impl UpstreamHost {
             HeaderValue::from_str(&host.authority).map_err(|_| CompileError::Header(host.authority.clone()))?;
         // The address is replaced for every request.
         let peer = peer(SocketAddr::from(([0, 0, 0, 0], 0)), host.https, &host.name);
-        Ok(Self { authority, origin: host.origin(), addresses: addresses.entry(&host.name, host.port), peer })
+        Ok(Self {
+            authority,
+            origin: host.origin(),
+            https: host.https,
+            name_and_port: host.authority.clone(),
+            addresses: addresses.entry(&host.name, host.port),
+            peer,
+        })
     }
 
     /// Whether a URL of this origin (RFC 6454 §6.2) is at this host.

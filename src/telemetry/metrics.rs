@@ -32,6 +32,7 @@ pub struct Metrics {
     durations: HistogramVec,
     failures: Vec<IntCounter>,
     log_dropped: IntCounter,
+    verifications: IntCounter,
     /// Requests under way.
     pub in_flight: IntGauge,
     /// Token metrics.
@@ -90,6 +91,13 @@ impl Metrics {
                     "Log and access lines lost because the writer was behind.",
                 )?,
             )?,
+            verifications: register(
+                &registry,
+                IntCounter::new(
+                    "porteur_martian_failed_verifications_total",
+                    "Verifiers of modifier/martian that did not find what they claim.",
+                )?,
+            )?,
             in_flight: register(&registry, IntGauge::new("porteur_requests_in_flight", "Requests under way.")?)?,
             tokens: TokenMetrics::new(&registry)?,
             registry,
@@ -105,6 +113,12 @@ impl Metrics {
             statuses: std::iter::repeat_with(OnceLock::new).take(STATUSES.len() + 1).collect(),
             duration: self.durations.with_label_values(&[endpoint]),
         }
+    }
+
+    /// The counter of verifiers that did not find what they claim.
+    #[must_use]
+    pub fn verifications(&self) -> IntCounter {
+        self.verifications.clone()
     }
 
     /// Counts an answer of porteur's own.

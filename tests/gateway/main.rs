@@ -25,6 +25,7 @@ mod discovery;
 mod examples;
 mod held;
 mod lifecycle;
+mod martian;
 mod outage;
 mod process;
 mod proxying;

@@ -13,6 +13,7 @@ use super::endpoint::Service;
 use super::host::hosts;
 use super::http_cache::http_cache;
 use super::lists::{headers, query_strings};
+use super::martian::martian;
 use super::method::backend_method;
 use super::namespaces::Namespaces;
 use super::proxy::{BackendProxy, Role};
@@ -38,6 +39,7 @@ pub(super) fn backend(
     let token = token_policy(cx, namespaces.get("auth/client-credentials"), &service.credentials);
     let conditions = conditions(cx, namespaces.get("validation/cel"));
     let http_cache = http_cache(cx, namespaces.get("qos/http-cache"));
+    let martian = namespaces.get("modifier/martian").map(|node| martian(cx, node, endpoint, token.as_ref()));
     check_bound(cx, &namespaces, token.as_ref(), hosts.as_deref());
     let proxy = BackendProxy::read(cx, namespaces.get("proxy"));
     let decoding = decoding(cx, &object, proxy.flatmap);
@@ -54,6 +56,7 @@ pub(super) fn backend(
         errors,
         http_cache,
         conditions,
+        martian: martian.flatten(),
     };
     Some((backend, proxy.role))
 }

@@ -102,6 +102,11 @@ fn split_port(rest: &str) -> Result<(&str, Option<u16>), Problem> {
     Ok((name, port))
 }
 
+/// Name and port as they stand in a URL or a `Host` header.
+pub(super) fn authority(text: &str) -> Option<(String, Option<u16>)> {
+    split_port(text).ok().map(|(name, port)| (name.to_ascii_lowercase(), port))
+}
+
 fn plain(name: &str) -> Result<&str, Problem> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     let labels = name.strip_suffix('.').unwrap_or(name).split('.');

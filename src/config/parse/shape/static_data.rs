@@ -7,6 +7,7 @@ use crate::config::model::{StaticData, StaticStrategy};
 use crate::config::read::{Context, Object, quoted};
 use crate::config::suggest;
 use serde_json::{Number, Value as Json};
+use std::ops::BitAnd;
 
 /// Reads the object.
 pub(in crate::config::parse) fn static_data(cx: &mut Context<'_>, node: &Node) -> Option<StaticData> {
@@ -40,8 +41,8 @@ fn strategy(cx: &mut Context<'_>, node: &Node) -> Option<StaticStrategy> {
 /// Whether JSON can hold it: YAML has numbers that JSON has not, such as `.inf`.
 fn is_json(cx: &mut Context<'_>, node: &Node) -> bool {
     match &node.value {
-        Value::Array(items) => items.iter().fold(true, |all, item| is_json(cx, item) && all),
-        Value::Object(members) => members.iter().fold(true, |all, member| is_json(cx, &member.value) && all),
+        Value::Array(items) => items.iter().map(|item| is_json(cx, item)).fold(true, BitAnd::bitand),
+        Value::Object(members) => members.iter().map(|member| is_json(cx, &member.value)).fold(true, BitAnd::bitand),
         Value::Number(text) if text.parse::<Number>().is_err() => {
             let message = format!("{} is no number that JSON can hold", quoted(node));
             cx.error(node, code::VALUE, message, "write it in decimal digits, or as text");
