@@ -7,6 +7,7 @@ mod demo;
 mod load;
 mod routes;
 mod run;
+mod schema;
 mod token;
 mod version;
 
@@ -33,6 +34,8 @@ enum Command {
     Token(token::Token),
     /// Run a gateway, an authorization server and a protected API on this machine.
     Demo(demo::Demo),
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema,
     /// Print version, commit and build.
     Version,
 }
@@ -47,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Routes(routes) => routes.execute(),
         Command::Token(token) => token.execute(),
         Command::Demo(demo) => demo.execute(),
+        Command::Schema => schema::execute(),
         Command::Version => version::execute(),
     }
 }

@@ -15,6 +15,7 @@ mod overrides;
 mod parse;
 mod read;
 mod report;
+pub mod schema;
 mod show;
 mod suggest;
 mod survey;

@@ -131,6 +131,39 @@ impl Level {
     pub fn key(self, name: &str) -> Option<&'static Key> {
         self.keys().iter().find(|key| key.name.eq_ignore_ascii_case(name))
     }
+
+    /// The level of a key's value, or of each entry of it, if that has keys of its own: `tls` of `auth/client-credentials` is
+    /// the level `auth/client-credentials.tls`.
+    pub fn below(self, key: &Key) -> Option<Self> {
+        let Self::Namespace(namespace) = self else {
+            return match (self, key.name) {
+                (Self::Root, "endpoints") => Some(Self::Endpoint),
+                (Self::Endpoint, "backend") => Some(Self::Backend),
+                _ => None,
+            };
+        };
+        let is_inside =
+            |name: &str| name.strip_prefix(namespace).and_then(|rest| rest.strip_prefix('.')) == Some(key.name);
+        LEVELS.into_iter().find(|level| matches!(level, Self::Namespace(name) if is_inside(name)))
+    }
+}
+
+impl Support {
+    /// Whether porteur does it.
+    pub fn is_built(self) -> bool {
+        matches!(self, Self::Supported | Self::Decoded)
+    }
+
+    /// In a word, what becomes of it when it is not built.
+    pub fn verdict(self) -> &'static str {
+        match self {
+            Self::Supported | Self::Decoded => "supported",
+            Self::NotYet { .. } => "not built yet",
+            Self::Refused(_) | Self::Renamed(_) => "refused",
+            Self::Observed(_) => "no effect",
+            Self::Ignored(_) => "ignored",
+        }
+    }
 }
 
 /// Levels that are no namespace of their own.
@@ -144,6 +177,12 @@ const LEVELS: [Level; 8] = [
     Level::Namespace("auth/client-credentials.tls"),
     Level::Namespace(martian::PRIORITY_ENTRY),
 ];
+
+/// Every level that has keys, but for the namespaces whose keys people choose.
+pub fn levels() -> impl Iterator<Item = Level> {
+    let built = NAMESPACES.iter().filter(|row| row.support.is_built()).map(|row| Level::Namespace(row.name));
+    LEVELS.into_iter().chain(built).filter(|level| !level.keys().is_empty())
+}
 
 /// The row of a namespace by its short name.
 pub fn namespace(name: &str) -> Option<&'static Namespace> {

@@ -33,7 +33,8 @@ fn files(folder: &str, endings: &[&str]) -> Vec<PathBuf> {
 
 #[test]
 fn every_file_of_conf_loads_without_a_warning() {
-    let files = files("conf", &["json", "yaml", "yml"]);
+    let mut files = files("conf", &["json", "yaml", "yml"]);
+    files.retain(|path| !path.ends_with("schema.json"));
     assert!(files.len() >= 4);
     for path in files {
         let format = if path.extension().unwrap() == "json" { Format::Json } else { Format::Yaml };

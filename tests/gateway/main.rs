@@ -29,6 +29,7 @@ mod martian;
 mod outage;
 mod process;
 mod proxying;
+mod reference;
 mod rejection;
 mod replay;
 mod request_shape;
