@@ -3,6 +3,7 @@
 //! Checks, suggestions and what diagnostics may show all come from these rows.
 
 mod backend;
+mod differs;
 mod endpoint;
 mod inside;
 pub mod martian;

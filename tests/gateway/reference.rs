@@ -2,6 +2,7 @@
 //!
 //! The tables of `docs/configuration.md` are checked beside the examples.
 
+mod compatibility;
 mod schema;
 
 use std::fs;

@@ -141,7 +141,7 @@ const BOT_DETECTOR: &[Key] = &[
 const CLIENT_CREDENTIALS: &[Key] = &[
     supported("use", String, "name of a credential in auth/credentials; keys beside it replace its keys (extension)"),
     supported("client_id", String, "who asks for the token"),
-    supported("client_secret", Strings, "proves it; a list of two while one takes the other's place (extension)"),
+    supported("client_secret", Strings, "proves it; a list of two, while one takes the other's place, is an extension"),
     supported("token_url", String, "the token endpoint"),
     supported("scopes", Strings, "scopes, split at commas and blanks"),
     supported("endpoint_params", Object, "further parameters of the token request"),

@@ -28,8 +28,30 @@ const fn never(name: &'static str, levels: &'static [Level], reason: &'static st
     row(name, levels, Support::Refused(reason), reason)
 }
 
-const GO_PLUGIN: &str = "Go plugins cannot be loaded into porteur";
-const QUEUE: &str = "porteur speaks HTTP to upstreams; it produces and consumes no queues";
+const GO_PLUGIN: &str = "Go plugins cannot be loaded into porteur; put what they do into a service before or behind it";
+const QUEUE: &str =
+    "porteur speaks HTTP to upstreams and has no part in queues; let a service take requests to the queue";
+const LUA: &str = "porteur runs no Lua scripts; put what they do into a service before or behind it";
+const BODIES: &str =
+    "porteur writes no bodies from templates and reads none for headers; let the client or the upstream do it";
+const QUERY: &str = "porteur has no query language for answers; let the client or the upstream choose from them";
+const WORKFLOW: &str = "porteur does not nest endpoints; write a service that makes the calls, and route to it";
+const CLOUD: &str =
+    "porteur carries tokens that it gets with client credentials, not a cloud's own; let the cloud's proxy add those";
+const NTLM: &str =
+    "NTLM authenticates connections, which a gateway shares between clients; let the upstream take tokens";
+const QUOTA: &str = "porteur keeps no count that outlives it or that several gateways share; let the upstream count";
+const REDIS: &str = "porteur keeps its state in its process and speaks HTTP to upstreams, not Redis";
+const FILES: &str = "porteur serves no files; route to a web server that does";
+const GRAPHQL: &str =
+    "porteur writes no GraphQL queries; route the client's own to the server, it is HTTP like any other";
+const GRPC: &str = "porteur does not translate between HTTP and gRPC; route to an HTTP interface of the service";
+const SOAP: &str =
+    "porteur writes no SOAP envelopes; route the client's own to the service, they are HTTP like any other";
+const LAMBDA: &str =
+    "porteur speaks HTTP to upstreams, not AWS's interface for Lambda; give the function a URL and route to it";
+const MODELS: &str =
+    "porteur neither writes prompts nor serves models' protocols; route to an HTTP interface that does";
 
 /// Every namespace of KrakenD and of porteur.
 pub const NAMESPACES: &[Namespace] = &[
@@ -46,9 +68,6 @@ pub const NAMESPACES: &[Namespace] = &[
     later("auth/api-keys", &[Root, Endpoint], "API keys"),
     later("auth/basic", &[Root, Endpoint], "Basic authentication of clients"),
     later("auth/jwk-client", SERVICE, "shared cache of keys"),
-    later("auth/gcp", BACKEND, "Google Cloud tokens"),
-    later("auth/aws-sigv4", BACKEND, "AWS signatures"),
-    later("auth/ntlm", BACKEND, "NTLM"),
     later("auth/mtls", &[Root, Endpoint], "client certificates"),
     later("security/cors", SERVICE, "cross-origin requests"),
     later("security/policies", ANYWHERE, "security policies"),
@@ -70,29 +89,18 @@ pub const NAMESPACES: &[Namespace] = &[
     later("modifier/request-body-extractor", &[Endpoint, Backend], "headers from request bodies"),
     later("modifier/response-body", &[Endpoint, Backend], "changes to response bodies"),
     later("modifier/response-body-generator", &[Endpoint, Backend], "generated response bodies"),
+    later("modifier/martian", BACKEND, "changes to requests and responses"),
     later("modifier/response-headers", ANYWHERE, "changes to response headers"),
     built("validation/cel", &[Endpoint, Backend], "conditions on requests and answers, in CEL"),
     built("validation/json-schema", ENDPOINT, "the JSON Schema of request bodies"),
     later("validation/response-json-schema", &[Endpoint, Backend], "checks of response bodies"),
     built("proxy", &[Endpoint, Backend], "merging, static answers, shadow traffic"),
     later("proxy/decompress-gzip", &[Root, Endpoint], "decompression of requests"),
-    later("workflow", &[Endpoint, Backend], "nested endpoints"),
     later("websocket", ENDPOINT, "WebSockets"),
-    later("grpc", SERVICE, "gRPC server"),
-    later("redis", SERVICE, "Redis connections"),
-    later("server/static-filesystem", SERVICE, "static files"),
     later("server/virtualhost", SERVICE, "virtual hosts"),
     built("backend/http", BACKEND, "status and error details of decoded answers"),
     later("backend/http/client", BACKEND, "client settings of a backend"),
     later("backend/conditional", BACKEND, "conditional backends"),
-    later("backend/graphql", BACKEND, "GraphQL"),
-    later("backend/grpc", BACKEND, "gRPC"),
-    later("backend/soap", BACKEND, "SOAP"),
-    later("backend/lambda", BACKEND, "AWS Lambda"),
-    later("backend/redis", BACKEND, "Redis"),
-    later("backend/static-filesystem", BACKEND, "static files"),
-    later("ai/llm", BACKEND, "language models"),
-    later("ai/mcp", ANYWHERE, "the model context protocol"),
     never("backend/amqp/consumer", BACKEND, QUEUE),
     never("backend/amqp/producer", BACKEND, QUEUE),
     never("backend/pubsub/publisher", BACKEND, QUEUE),
@@ -103,6 +111,32 @@ pub const NAMESPACES: &[Namespace] = &[
     never("plugin/http-client", BACKEND, GO_PLUGIN),
     never("plugin/req-resp-modifier", &[Endpoint, Backend], GO_PLUGIN),
     never("plugin/middleware", &[Endpoint, Backend], GO_PLUGIN),
+    never("auth/gcp", BACKEND, CLOUD),
+    never("auth/aws-sigv4", BACKEND, CLOUD),
+    never("auth/ntlm", BACKEND, NTLM),
+    never("governance/quota", ANYWHERE, QUOTA),
+    never("governance/processors", SERVICE, QUOTA),
+    never("modifier/lua-endpoint", &[Root, Endpoint], LUA),
+    never("modifier/lua-proxy", ENDPOINT, LUA),
+    never("modifier/lua-backend", BACKEND, LUA),
+    never("modifier/jmespath", &[Endpoint, Backend], QUERY),
+    never("modifier/request-body-generator", &[Endpoint, Backend], BODIES),
+    never("modifier/body-generator", BACKEND, BODIES),
+    never("modifier/request-body-extractor", &[Endpoint, Backend], BODIES),
+    never("modifier/response-body", &[Endpoint, Backend], BODIES),
+    never("modifier/response-body-generator", &[Endpoint, Backend], BODIES),
+    never("workflow", &[Endpoint, Backend], WORKFLOW),
+    never("grpc", SERVICE, GRPC),
+    never("redis", SERVICE, REDIS),
+    never("server/static-filesystem", SERVICE, FILES),
+    never("backend/graphql", BACKEND, GRAPHQL),
+    never("backend/grpc", BACKEND, GRPC),
+    never("backend/soap", BACKEND, SOAP),
+    never("backend/lambda", BACKEND, LAMBDA),
+    never("backend/redis", BACKEND, REDIS),
+    never("backend/static-filesystem", BACKEND, FILES),
+    never("ai/llm", BACKEND, MODELS),
+    never("ai/mcp", ANYWHERE, MODELS),
     observes("telemetry/logging", "log settings"),
     observes("telemetry/gelf", "logs to Graylog"),
     observes("telemetry/logstash", "logs for Logstash"),

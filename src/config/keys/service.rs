@@ -45,7 +45,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("response_header_timeout", Duration, "a limit on the wait for a response head"),
     not_yet("dialer_timeout", Duration, "a limit on the time to connect"),
     not_yet("disable_keep_alives", Boolean, CLIENT),
-    ignored("disable_compression", Boolean, "porteur never asks for compression on its own"),
+    ignored("disable_compression", Boolean, "answers are the same with it and without"),
     ignored("dns_cache_ttl", Duration, "only for service discovery by DNS"),
     unless("tls", Object, "TLS for clients", &["disabled"]),
     not_yet("client_tls", Object, "TLS settings towards backends"),
@@ -54,6 +54,14 @@ pub(super) const KEYS: &[Key] = &[
     ignored("sequential_start", Boolean, "porteur's parts have no start order to choose"),
     supported("disable_rest", Boolean, "a placeholder may be a part of a segment: /{id}.json"),
     not_yet("dns_resolver", Any, "a DNS server of its own"),
-    refused("plugin", Object, "Go plugins cannot be loaded into porteur"),
-    refused("async_agent", List, "porteur answers HTTP requests; it consumes no queues"),
+    refused(
+        "plugin",
+        Object,
+        "Go plugins cannot be loaded into porteur; put what they do into a service before or behind it",
+    ),
+    refused(
+        "async_agent",
+        List,
+        "porteur speaks HTTP to upstreams and has no part in queues; let a service take from the queue",
+    ),
 ];

@@ -69,7 +69,8 @@ fn check(cx: &mut Context<'_>, member: &Member, level: Level) -> Option<&'static
         cx.report_key(member, problem);
         return None;
     };
-    if !row.levels.contains(&level) {
+    // What is refused everywhere need not be moved first.
+    if !row.levels.contains(&level) && !matches!(row.support, Support::Refused(_)) {
         let problem = misplaced(cx, row, level);
         cx.report_key(member, problem);
         return None;

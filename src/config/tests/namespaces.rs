@@ -23,6 +23,18 @@ fn namespaces_are_decided_by_the_table() {
 }
 
 #[test]
+fn what_porteur_will_not_do_is_refused_by_name_wherever_it_stands() {
+    let refused = keys::NAMESPACES.iter().filter(|row| matches!(row.support, keys::Support::Refused(_)));
+    for row in refused {
+        let members = format!(r#""extra_config": {{"{}": {{"x": 1}}}}"#, row.name);
+        let at = format!("{:?}", row.name);
+        problem(&file(&format!("{members},"), "", ""), code::REFUSED, &at, row.doc);
+        problem(&file("", &format!("{members},"), ""), code::REFUSED, &at, row.doc);
+        problem(&file("", "", &format!(", {members}")), code::REFUSED, &at, row.doc);
+    }
+}
+
+#[test]
 fn keys_inside_built_namespaces_are_checked() {
     let router = |members: &str| format!(r#"{{"version": 3, "extra_config": {{"router": {{{members}}}}}}}"#);
     problem(&router(r#""disable_heatlh": true"#), code::UNKNOWN_KEY, "\"disable_heatlh\"", "`disable_health`");

@@ -1,0 +1,99 @@
+//! Where porteur carries a key or a namespace out otherwise than KrakenD does, and how. Extensions say so in their own row.
+
+use super::{Key, Level, Namespace};
+
+impl Level {
+    /// How porteur differs from KrakenD in a key of this level.
+    pub fn differs(self, key: &Key) -> Option<&'static str> {
+        KEYS.iter().find(|(level, name, _)| *level == self && *name == key.name).map(|(.., how)| *how)
+    }
+}
+
+impl Namespace {
+    /// How porteur differs from KrakenD in all of the namespace.
+    pub fn differs(&self) -> Option<&'static str> {
+        NAMESPACES.iter().find(|(name, _)| *name == self.name).map(|(_, how)| *how)
+    }
+}
+
+const CLIENT: Level = Level::Namespace("auth/client-credentials");
+const ROUTER: Level = Level::Namespace("router");
+
+const KEYS: &[(Level, &str, &str)] = &[
+    (Level::Root, "host", "IPv6 addresses in brackets are hosts, too"),
+    (
+        Level::Root,
+        "timeout",
+        "in no-op it bounds the wait for the head of an answer and each pause in its body, not the whole",
+    ),
+    (
+        Level::Endpoint,
+        "endpoint",
+        "`/*` at the end and `/__catchall` work; in KrakenD they are for its enterprise edition",
+    ),
+    (Level::Endpoint, "method", "GET endpoints answer HEAD, too, and an endpoint may be for OPTIONS"),
+    (
+        Level::Endpoint,
+        "timeout",
+        "in no-op it bounds the wait for the head of an answer and each pause in its body, not the whole",
+    ),
+    (
+        Level::Endpoint,
+        "input_headers",
+        "headers about one connection never go on, `Forwarded` and `X-Real-Ip` only where they are listed by name",
+    ),
+    (Level::Endpoint, "input_query_strings", "parameters keep their order and encoding"),
+    (
+        Level::Backend,
+        "host",
+        "hosts are asked in turn, and the next one when a connection fails; IPv6 addresses in brackets are hosts, too",
+    ),
+    (
+        Level::Backend,
+        "url_pattern",
+        "values of placeholders stay percent-encoded: none can add a segment or a parameter",
+    ),
+    (
+        Level::Backend,
+        "input_headers",
+        "what the gateway says of itself (`X-Forwarded-For` and the like) goes on whatever is listed",
+    ),
+    (Level::Backend, "disable_host_sanitize", "in KrakenD it lets hosts have a path or another scheme"),
+    (CLIENT, "client_secret", "read again for each fetch when it is a lone `${file:…}`"),
+    (
+        CLIENT,
+        "token_url",
+        "`http` is an error unless it leads to a numeric loopback address, or `allow_insecure_token_url` is set",
+    ),
+    (CLIENT, "scopes", "blanks after commas do not count, and without scopes no `scope` is sent"),
+    (
+        CLIENT,
+        "endpoint_params",
+        "a text counts as a list of it; another `grant_type` is an error; with `client_id` and `client_secret` in it nothing is sent in a header",
+    ),
+    (ROUTER, "return_error_msg", "the text is a few words that tell nothing of hosts or credentials"),
+];
+
+const NAMESPACES: &[(&str, &str)] = &[(
+    "auth/client-credentials",
+    "one token for all backends with an equal credential, fetched and refreshed in the background; a request whose token is \
+     rejected may be sent once more with a new one",
+)];
+
+#[cfg(test)]
+mod tests {
+    use super::super::namespace;
+    use super::*;
+
+    #[test]
+    fn every_difference_is_about_a_row_of_the_table() {
+        for (level, name, how) in KEYS {
+            assert!(level.keys().iter().any(|key| key.name == *name), "{level:?} has no {name}");
+            assert!(!how.ends_with('.'), "{how}");
+        }
+        for (name, how) in NAMESPACES {
+            assert!(namespace(name).is_some(), "{name}");
+            assert!(!how.ends_with('.'), "{how}");
+        }
+    }
+}
