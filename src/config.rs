@@ -9,6 +9,7 @@ mod document;
 mod flexible;
 mod interpolate;
 pub mod keys;
+mod lint;
 mod mask;
 pub mod model;
 mod overrides;
@@ -47,6 +48,8 @@ pub struct Options {
     pub deny_warnings: bool,
     /// `-p`: wins over the file's `port`.
     pub port: Option<u16>,
+    /// Also warn of what is right and may not be meant: for `check`.
+    pub lint: bool,
     /// `-d`: serve `/__debug/` even if the file does not ask for it.
     pub debug: bool,
 }
@@ -131,7 +134,11 @@ fn load_from(rendered: Rendered, format: Format, options: &Options, sources: &So
     let model = document.and_then(|mut root| {
         interpolate::fill_in(&mut root, sources, &mut cx.diagnostics);
         overrides::apply(&mut root, sources.environment);
-        parse::model(&mut cx, &root)
+        let model = parse::model(&mut cx, &root)?;
+        if options.lint && !cx.diagnostics.has_errors() {
+            lint::lint(&mut cx, &root, &model);
+        }
+        Some(model)
     });
     let mut diagnostics = cx.diagnostics.into_sorted();
     if options.deny_warnings {

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 pub(super) struct Check {
     #[command(flatten)]
     configuration: Configuration,
-    /// Treat warnings as errors.
+    /// Treat warnings as errors, what this command alone warns of included.
     #[arg(long, value_name = "WHAT")]
     deny: Option<Deny>,
     /// Also fetch one token for each credential, and print what came of it.
@@ -40,7 +40,7 @@ enum Format {
 
 impl Check {
     pub(super) fn execute(self) -> ExitCode {
-        let options = Options { deny_warnings: self.deny == Some(Deny::Warnings), ..Options::default() };
+        let options = Options { deny_warnings: self.deny == Some(Deny::Warnings), lint: true, ..Options::default() };
         let loaded = self.configuration.read(options);
         let problems = match self.format {
             Format::Json => loaded.report.to_json(),
@@ -60,7 +60,8 @@ impl Check {
         if self.format == Format::Text {
             let file = self.configuration.config.display();
             let (endpoints, credentials) = (model.endpoints.len(), tokens.entries().count());
-            print::line(format_args!("{file}: fine, {endpoints} endpoints, {credentials} credentials"));
+            let verdict = verdict(loaded.report.warnings());
+            print::line(format_args!("{file}: {verdict}, {endpoints} endpoints, {credentials} credentials"));
         }
         if !self.tokens {
             return ExitCode::SUCCESS;
@@ -72,6 +73,15 @@ impl Check {
             Format::Text => lines.iter().for_each(print::line),
         }
         code
+    }
+}
+
+/// Warnings stand above it, each with its place.
+fn verdict(warnings: usize) -> String {
+    match warnings {
+        0 => "fine".to_owned(),
+        1 => "runs, with 1 warning".to_owned(),
+        _ => format!("runs, with {warnings} warnings"),
     }
 }
 

@@ -84,6 +84,15 @@ codes! {
     UNREAD_SETTINGS = "W021": "a file in the folder of settings is not read";
     NEVER_RUNS = "W022": "a modifier runs on no side";
     TOKEN_HEADER = "W023": "a modifier sets the header that the token goes into";
+
+    // Lints: only `porteur check` looks for these.
+    UNGUARDED = "W030": "requests carry a token and nobody asks who sends them";
+    WILDCARD_HEADERS = "W031": "every header of the client goes on";
+    WILDCARD_QUERY = "W032": "every query parameter of the client goes on beside a token";
+    LONG_TIMEOUT = "W033": "a timeout is longer than people wait";
+    TOKEN_IN_THE_CLEAR = "W034": "a token is sent without encryption";
+    SHARED_TOKEN = "W035": "one token goes to several services";
+    UNLIMITED_CALLS = "W036": "a token serves every method on every path";
 }
 
 #[cfg(test)]

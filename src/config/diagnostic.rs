@@ -96,6 +96,11 @@ impl Diagnostics {
         self.list.push(diagnostic);
     }
 
+    /// Whether anything keeps the configuration from running.
+    pub(super) fn has_errors(&self) -> bool {
+        self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
     /// The line a byte is on, from 1.
     pub(super) fn line_of(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= offset) + 1

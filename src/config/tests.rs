@@ -7,6 +7,7 @@ mod credentials;
 mod http_cache;
 mod json_schema;
 mod martian;
+mod lints;
 mod masking;
 mod model;
 mod named_credentials;

@@ -26,6 +26,7 @@ mod examples;
 mod held;
 mod lifecycle;
 mod martian;
+mod lints;
 mod outage;
 mod process;
 mod proxying;

@@ -9,6 +9,7 @@ use super::Context;
 use std::time::Duration;
 
 /// An object whose keys were checked against the table.
+#[derive(Clone)]
 pub(in super::super) struct Object<'d> {
     members: &'d [Member],
     /// Where to point when something is missing from it.
@@ -23,6 +24,14 @@ impl<'d> Object<'d> {
             check(cx, member, level);
         }
         Some(Self { members, head: head(node, members) })
+    }
+
+    /// An object that was opened before: what there is to report about its keys was reported.
+    pub(crate) fn again(node: &'d Node) -> Option<Self> {
+        match &node.value {
+            Value::Object(members) => Some(Self { members, head: head(node, members) }),
+            _ => None,
+        }
     }
 
     /// The member of a key: the exact spelling first, else any case. `null` counts as absent.
