@@ -128,7 +128,10 @@ fn error(plan: &ComposePlan, first: Option<(usize, Trouble)>, with_message: bool
     let reply = match (&trouble, backend) {
         // Only one backend can say what the status is. Its body is the text of the error.
         (Trouble::Status(answer), Some(backend))
-            if plan.passes_status(index) && backend.errors == ErrorStatus::Code =>
+            if plan.passes_status(index)
+                && backend.errors == ErrorStatus::Code
+                // A switch to a protocol that nobody asked for is no final answer.
+                && !answer.status.is_informational() =>
         {
             let content_type = answer.content_type.clone().filter(|_| with_message);
             let body = if with_message { answer.body.clone() } else { Bytes::new() };

@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often a kept connection may turn out to be closed before its request is given up: each try takes one from the pool.
-const MOST_CLOSED: u8 = 8;
+pub(super) const MOST_CLOSED: u8 = 8;
 
 /// A backend and what it is asked.
 pub(super) struct Call<'a> {
@@ -225,6 +225,12 @@ pub(super) enum Broken {
     Closed(Trouble),
     /// Anything else.
     Ended(Trouble),
+}
+
+impl From<Trouble> for Broken {
+    fn from(trouble: Trouble) -> Self {
+        Self::Ended(trouble)
+    }
 }
 
 impl Broken {

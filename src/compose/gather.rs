@@ -1,5 +1,6 @@
 //! Asking all backends of an endpoint: at once or one after the other, each perhaps with several copies of its request.
 
+use crate::base::Failure;
 use crate::compose::Composer;
 use crate::compose::answered::Answered;
 use crate::compose::call::Call;
@@ -16,6 +17,7 @@ use crate::snapshot::conditions::ConditionPlan;
 use crate::snapshot::target::Params;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use http::StatusCode;
 use log::warn;
 use serde_json::Map;
 use std::sync::atomic::AtomicU8;
@@ -138,6 +140,10 @@ impl Gathering<'_> {
         self.check_request(backend, params)?;
         let hold = if backend.cache.is_some() { LONGEST_KEPT } else { 0 };
         let mut answered = self.call(backend, params, false, hold).ask().await?;
+        // Nobody asked for another protocol: it would tie up both connections.
+        if answered.head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Trouble::Failure(Failure::UpstreamProtocol, "101"));
+        }
         for plan in [&backend.plan.conditions, &self.plan.common.conditions].into_iter().flatten() {
             check_passing(plan, &answered)?;
         }

@@ -3,7 +3,7 @@
 
 use crate::base::Failure;
 use crate::compose::answered::Answered;
-use crate::compose::call::{Broken, Call};
+use crate::compose::call::{Broken, Call, MOST_CLOSED};
 use crate::compose::elsewhere;
 use crate::compose::prepare::{Prepared, frame};
 use crate::compose::trouble::Trouble;
@@ -12,10 +12,13 @@ use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use pingora::http::RequestHeader;
-use url::Url;
+use url::{Position, Url};
 
 /// Hops after which a backend has no answer: the limit of Go's client.
 const MOST_HOPS: usize = 10;
+
+/// A `Location` that is none.
+const NOWHERE: Trouble = Trouble::Redirect("no valid Location");
 
 /// An answer that may lead elsewhere.
 pub(super) struct Hop {
@@ -29,6 +32,8 @@ pub(super) struct Hop {
 struct Next {
     url: Url,
     method: Method,
+    /// Where it comes from.
+    referer: Option<HeaderValue>,
 }
 
 /// The answer at the end of the redirects, if there are any.
@@ -40,7 +45,7 @@ pub(super) async fn follow(call: &Call<'_>, first: Hop) -> Result<Answered, Trou
     let origin = call.plan.upstream.host(first.host).ok_or(Trouble::Redirect("no host"))?;
     let sent = call.prepare(origin).map_err(Broken::trouble)?;
     let url = url_of(origin, &sent).ok_or(Trouble::Redirect("no URL"))?;
-    let mut at = Next { url, method: sent.head.method.clone() };
+    let mut at = Next { url, method: sent.head.method.clone(), referer: None };
     for _ in 0..MOST_HOPS {
         let Some(next) = next(call, &answered, &at)? else { return Ok(answered) };
         answered = request(call, &next, origin).await?;
@@ -56,6 +61,7 @@ const fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
+/// Where the first request went.
 fn url_of(host: &UpstreamHost, sent: &Prepared) -> Option<Url> {
     let mut url = Url::parse(&host.origin).ok()?;
     if let Some(destination) = &sent.elsewhere {
@@ -77,36 +83,56 @@ fn next(call: &Call<'_>, answered: &Answered, at: &Next) -> Result<Option<Next>,
         return Ok(None);
     }
     let url = location.to_str().ok().and_then(|location| at.url.join(location).ok());
-    let url =
-        url.filter(|url| matches!(url.scheme(), "http" | "https")).ok_or(Trouble::Redirect("no valid Location"))?;
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https")).ok_or(NOWHERE)?;
     let method = if keeps_method || at.method == Method::HEAD { at.method.clone() } else { Method::GET };
-    Ok(Some(Next { url, method }))
+    let referer = referer(&at.url, &url);
+    Ok(Some(Next { url, method, referer }))
+}
+
+/// Go tells any host the whole URL, whose query may hold a key. Here only its own host learns more than the origin, and none
+/// that is asked without TLS learns of one that was asked with it (RFC 9110 §10.1.3).
+fn referer(from: &Url, to: &Url) -> Option<HeaderValue> {
+    if from.scheme() == "https" && to.scheme() == "http" {
+        return None;
+    }
+    let origin = from.origin();
+    let target = if origin == to.origin() { &from[Position::BeforePath..Position::AfterQuery] } else { "/" };
+    HeaderValue::try_from(origin.ascii_serialization() + target).ok()
 }
 
 async fn request(call: &Call<'_>, next: &Next, first: &UpstreamHost) -> Result<Answered, Trouble> {
-    let upstream = &call.plan.upstream;
-    let origin = next.url.origin().ascii_serialization();
-    let own = upstream.hosts().position(|host| host.is_at(&origin));
-    match own.and_then(|index| Some((index, upstream.at(index)?))) {
-        Some((index, choice)) => {
-            let mut head = head(call, choice.host, next)?;
-            let left = call.left();
-            let mut peer = choice.host.peer(choice.address, left, left, false);
-            let bound = call.bind(&mut peer);
-            call.carry(bound.as_ref(), index, &mut head).map_err(Broken::trouble)?;
-            call.send(&peer, head, &Bytes::new()).await.map_err(Broken::trouble)
+    let mut closed = 0;
+    loop {
+        match request_once(call, next, first).await {
+            // As with the first request: a kept connection that the upstream closed meanwhile.
+            Err(Broken::Closed(_)) if next.method.is_idempotent() && closed < MOST_CLOSED => closed += 1,
+            result => return result.map_err(Broken::trouble),
         }
-        None => elsewhere(call, next, first).await,
     }
 }
 
+async fn request_once(call: &Call<'_>, next: &Next, first: &UpstreamHost) -> Result<Answered, Broken> {
+    let upstream = &call.plan.upstream;
+    let origin = next.url.origin().ascii_serialization();
+    let own = upstream.hosts().position(|host| host.is_at(&origin));
+    let Some((index, choice)) = own.and_then(|index| Some((index, upstream.at(index)?))) else {
+        return elsewhere(call, next, first).await;
+    };
+    let mut head = head(call, choice.host, next)?;
+    let left = call.left();
+    let mut peer = choice.host.peer(choice.address, left, left, false);
+    let bound = call.bind(&mut peer);
+    call.carry(bound.as_ref(), index, &mut head)?;
+    call.send(&peer, head, &Bytes::new()).await
+}
+
 /// A host that is none of the backend's: it gets neither its token nor the client's credentials.
-async fn elsewhere(call: &Call<'_>, next: &Next, first: &UpstreamHost) -> Result<Answered, Trouble> {
+async fn elsewhere(call: &Call<'_>, next: &Next, first: &UpstreamHost) -> Result<Answered, Broken> {
     let mut head = head(call, first, next)?;
     let authority = next.url.authority();
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let host = HeaderValue::from_str(authority).map_err(|_| Trouble::Redirect("no valid Location"))?;
-    head.insert_header("Host", host).map_err(|_| Trouble::Failure(Failure::Internal, ""))?;
+    let host = HeaderValue::from_str(authority).map_err(|_| NOWHERE)?;
+    head.insert_header("Host", host).map_err(|_| Broken::of(Failure::Internal))?;
     let token = call.plan.token.as_ref().map(|token| &token.header);
     for name in [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION].iter().chain(token) {
         head.remove_header(name);
@@ -116,16 +142,19 @@ async fn elsewhere(call: &Call<'_>, next: &Next, first: &UpstreamHost) -> Result
         _ => None,
     };
     let peer = peer.ok_or(Trouble::Failure(Failure::NoHost, "no address"))?;
-    call.send(&peer, head, &Bytes::new()).await.map_err(Broken::trouble)
+    call.send(&peer, head, &Bytes::new()).await
 }
 
 /// The request that was sent first, for the target of a redirect.
-fn head(call: &Call<'_>, host: &UpstreamHost, next: &Next) -> Result<Box<RequestHeader>, Trouble> {
-    let mut head = call.prepare(host).map_err(Broken::trouble)?.head;
-    let target = PathAndQuery::try_from(&next.url[url::Position::BeforePath..url::Position::AfterQuery]);
-    head.set_uri(Uri::from(target.map_err(|_| Trouble::Redirect("no valid Location"))?));
+fn head(call: &Call<'_>, host: &UpstreamHost, next: &Next) -> Result<Box<RequestHeader>, Broken> {
+    let mut head = call.prepare(host)?.head;
+    let target = PathAndQuery::try_from(&next.url[Position::BeforePath..Position::AfterQuery]);
+    head.set_uri(Uri::from(target.map_err(|_| NOWHERE)?));
     head.set_method(next.method.clone());
     head.remove_header(&header::CONTENT_TYPE);
-    frame(&mut head, 0, true).map_err(|_| Trouble::Failure(Failure::Internal, ""))?;
+    if let Some(referer) = next.referer.as_ref().filter(|_| !head.headers.contains_key(header::REFERER)) {
+        head.insert_header(header::REFERER, referer.clone()).map_err(|_| Broken::of(Failure::Internal))?;
+    }
+    frame(&mut head, 0, true).map_err(|_| Broken::of(Failure::Internal))?;
     Ok(head)
 }

@@ -3,6 +3,7 @@
 use crate::base::Failure;
 use crate::compose::request::{ClientRequest, LONGEST_BODY};
 use crate::compose::{Answer, Answered, Composer, Content};
+use crate::config::model::OutputEncoding;
 use crate::forward::reply::Reply;
 use crate::forward::response;
 use crate::proxy::context::{Composed, Context};
@@ -10,8 +11,8 @@ use crate::proxy::wire;
 use crate::snapshot::composition::ComposePlan;
 use crate::snapshot::target::Params;
 use bytes::{Bytes, BytesMut};
-use http::Version;
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use http::{Method, Version};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use std::sync::Arc;
@@ -40,7 +41,12 @@ pub(super) async fn answer(
         return Ok(true);
     }
     let client = wire::view(session).client;
-    let request = Arc::new(ClientRequest { head: session.req_header().clone(), body, client });
+    let mut head = session.req_header().clone();
+    if head.method == Method::HEAD && plan.output != OutputEncoding::NoOp {
+        // The head of the answer says how long its body would be, and there is no body to be made of backends' heads.
+        head.set_method(Method::GET);
+    }
+    let request = Arc::new(ClientRequest { head, body, client });
     let with_message = ctx.snapshot.return_error_msg;
     let answer = tokio::select! {
         answer = composer.answer(&plan, &request, params, with_message) => answer,
@@ -61,7 +67,7 @@ async fn body(session: &mut Session) -> std::result::Result<Result<Bytes>, Failu
     if headers.contains_key(EXPECT)
         && let Err(error) = session.write_continue_response().await
     {
-        return Ok(Err(error));
+        return Ok(Err(error.into_down()));
     }
     let mut body = BytesMut::new();
     loop {
@@ -69,7 +75,7 @@ async fn body(session: &mut Session) -> std::result::Result<Result<Bytes>, Failu
             Ok(None) => return Ok(Ok(body.freeze())),
             Ok(Some(piece)) if body.len() + piece.len() > LONGEST_BODY => return Err(Failure::TooLarge),
             Ok(Some(piece)) => body.extend_from_slice(&piece),
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Err(error.into_down())),
         }
     }
 }
@@ -86,7 +92,7 @@ async fn refuse(session: &mut Session, ctx: &mut Context, failure: Failure) -> R
 async fn left(session: &mut Session) -> Box<Error> {
     loop {
         match session.as_downstream_mut().read_body_or_idle(true).await {
-            Err(error) => return error,
+            Err(error) => return error.into_down(),
             // Not while the body is at its end.
             Ok(Some(_)) => {}
             Ok(None) => return Error::new_down(ErrorType::ConnectionClosed),
@@ -101,7 +107,7 @@ async fn write(session: &mut Session, ctx: &mut Context, answer: Answer) -> Resu
         composed.attempts = answer.attempts;
     }
     match answer.content {
-        Content::Reply(reply) => wire::write(session, ctx, reply).await,
+        Content::Reply(reply) => wire::write(session, ctx, reply).await.map_err(Error::into_down),
         Content::Passed(answered) => pass(session, ctx, *answered).await,
     }
 }
@@ -118,13 +124,13 @@ async fn pass(session: &mut Session, ctx: &Context, answered: Answered) -> Resul
         head.remove_header(&TRANSFER_ENCODING);
         head.insert_header(CONTENT_LENGTH, body.len())?;
     }
-    session.write_response_header(Box::new(head), false).await?;
-    session.write_response_body(Some(body), rest.is_none()).await?;
+    session.write_response_header(Box::new(head), false).await.map_err(Error::into_down)?;
+    session.write_response_body(Some(body), rest.is_none()).await.map_err(Error::into_down)?;
     let Some(mut rest) = rest else { return Ok(()) };
     while let Some(piece) = rest.read().await.map_err(Error::into_up)? {
-        session.write_response_body(Some(piece), false).await?;
+        session.write_response_body(Some(piece), false).await.map_err(Error::into_down)?;
     }
-    session.write_response_body(None, true).await?;
+    session.write_response_body(None, true).await.map_err(Error::into_down)?;
     rest.release().await;
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::forward::{RequestView, security};
 use crate::proxy::context::Context;
 use crate::snapshot::Snapshot;
 use crate::telemetry::access::AccessRecord;
-use http::header;
+use http::{Method, StatusCode, header};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
@@ -61,9 +61,12 @@ pub(super) async fn write(session: &mut Session, ctx: &Context, reply: Reply) ->
     for (name, value) in reply.headers {
         response.insert_header(name, value)?;
     }
-    response.insert_header(header::CONTENT_LENGTH, reply.body.len())?;
     dress(session, ctx, &mut response)?;
-    let no_body = reply.body.is_empty() || session.req_header().method == http::Method::HEAD;
+    // RFC 9110 §8.6: the one has no length, and the other has the length of an answer that is not there.
+    if !matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        response.insert_header(header::CONTENT_LENGTH, reply.body.len())?;
+    }
+    let no_body = reply.body.is_empty() || session.req_header().method == Method::HEAD;
     session.write_response_header(Box::new(response), no_body).await?;
     if !no_body {
         session.write_response_body(Some(reply.body), true).await?;

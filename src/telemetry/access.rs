@@ -71,10 +71,13 @@ impl AccessFormat {
         if let Some(upstream) = record.upstream {
             address(text, " upstream=", upstream.ip());
             number(text, ":", u64::from(upstream.port()));
+        }
+        // An endpoint with several backends has no one upstream, but it has made requests.
+        if record.attempts > 0 {
             number(text, " attempts=", u64::from(record.attempts));
-            if !record.replayed.is_empty() {
-                field(text, " replayed=", record.replayed);
-            }
+        }
+        if !record.replayed.is_empty() {
+            field(text, " replayed=", record.replayed);
         }
         if let Some(took) = record.upstream_took {
             milliseconds(text, " upstream_ms=", took);
@@ -219,6 +222,13 @@ mod tests {
         let client = Some("::1".parse().expect("an address"));
         AccessFormat::default().write(&AccessRecord { client, upstream, ..record("/") }, &mut line);
         assert!(line.contains(" upstream=[::1]:80 ") && line.contains(" client=::1 "), "{line}");
+    }
+
+    #[test]
+    fn attempts_are_counted_without_one_upstream_too() {
+        let mut line = String::new();
+        AccessFormat::default().write(&AccessRecord { upstream: None, ..record("/") }, &mut line);
+        assert!(line.contains(" ms=1.234 attempts=2 received=0 "), "{line}");
     }
 
     #[test]
