@@ -12,7 +12,7 @@ use std::process::ExitCode;
 /// Which configuration, and what may be wrong with it.
 #[derive(Debug, Args)]
 pub(super) struct Configuration {
-    /// The configuration: a `.json`, `.yaml` or `.yml` file.
+    /// The configuration: a `.json`, `.yaml` or `.yml` file; with `FC_ENABLE` also a `.tmpl`.
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: PathBuf,
     /// Turn the error about a namespace that porteur does not implement into a warning (repeatable).

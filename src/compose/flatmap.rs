@@ -52,11 +52,13 @@ impl Node {
 
     /// Adds a child that was moved here. In an object it replaces its namesake, in a list it is one more item.
     fn adopt(&mut self, name: &str, node: Self) {
-        let is_list = self.is_list;
-        match self.child(name).filter(|_| !is_list) {
-            Some(child) => *child = node,
-            None => self.children.push((name.to_owned(), node)),
+        if !self.is_list
+            && let Some(child) = self.child(name)
+        {
+            *child = node;
+            return;
         }
+        self.children.push((name.to_owned(), node));
     }
 
     fn child(&mut self, name: &str) -> Option<&mut Self> {

@@ -215,6 +215,7 @@ mod tests {
         reads("<a>x<b/></a>", json!({"a": {"b": "", "#text": "x"}}));
         reads("<a><b/>x<c/>y</a>", json!({"a": {"b": "", "c": "", "#text": "y"}}));
         reads("<a><![CDATA[<b>]]></a>", json!({"a": "<b>"}));
+        reads("<a>x<![CDATA[y]]></a>", json!({"a": "y"}));
     }
 
     #[test]
