@@ -119,7 +119,7 @@ impl ProxyHttp for Proxy {
         let rewritten = egress::rewrite(plan, &route.params, &host.authority, &view, request);
         let carried = rewritten.and_then(|()| {
             if let Some(martian) = &plan.martian {
-                route.modified = modify::request(plan, martian, host, &view, &route.params, request)?;
+                route.modified = Some(modify::request(plan, martian, host, &view, &route.params, request)?);
             }
             let carry = |token| egress::carry(token, route.bound.as_ref(), route.host, now, request);
             plan.token.as_ref().map_or(Ok(Carried::Nothing), carry)

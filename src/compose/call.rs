@@ -4,7 +4,7 @@ use crate::base::Failure;
 use crate::compose::Composer;
 use crate::compose::answered::{Answered, Rest};
 use crate::compose::exchange::exchange;
-use crate::compose::kept::{Kept, Looked};
+use crate::compose::kept::{self, Kept, Looked};
 
 use crate::compose::prepare::{self, Prepared};
 use crate::compose::redirect::{self, Hop};
@@ -21,7 +21,7 @@ use crate::telemetry::metrics::MissingAction;
 use crate::token::slot::Token;
 use bytes::Bytes;
 use http::Method;
-use pingora::http::RequestHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::upstreams::peer::HttpPeer;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -29,6 +29,27 @@ use std::time::{Duration, Instant};
 
 /// How often a kept connection may turn out to be closed before its request is given up: each try takes one from the pool.
 pub(super) const MOST_CLOSED: u8 = 8;
+
+/// How much of an answer's body is held.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Hold {
+    /// Nothing: it streams.
+    Nothing,
+    /// So many bytes of an answer that a cache may keep; others stream.
+    Cacheable(usize),
+    /// So many bytes.
+    All(usize),
+}
+
+impl Hold {
+    fn bytes(self, head: &ResponseHeader) -> usize {
+        match self {
+            Self::All(bytes) => bytes,
+            Self::Cacheable(bytes) if kept::is_worth_keeping(&head.headers) => bytes,
+            Self::Nothing | Self::Cacheable(_) => 0,
+        }
+    }
+}
 
 /// A backend and what it is asked.
 pub(super) struct Call<'a> {
@@ -45,7 +66,7 @@ pub(super) struct Call<'a> {
     /// Whether the answer is decoded: then it may come compressed, and redirects are followed.
     pub decoded: bool,
     /// How much of the answer's body is held, in bytes.
-    pub hold: usize,
+    pub hold: Hold,
     /// When there must be an answer.
     pub deadline: Instant,
     /// Requests made so far.
@@ -202,7 +223,7 @@ impl Call<'_> {
         let (mut session, reused) = connected.map_err(|error| Broken::Unreached(trouble(&error)))?;
         session.set_read_timeout(Some(self.left()));
         session.set_write_timeout(Some(self.left()));
-        match exchange(&mut session, request, body, self.hold).await {
+        match exchange(&mut session, request, body, |head| self.hold.bytes(head)).await {
             Ok(read) if read.whole => {
                 connector.release_http_session(session, peer, peer.options.idle_timeout).await;
                 Ok(Answered { head: read.head, body: read.body, rest: None })

@@ -16,15 +16,17 @@ pub(super) struct Read {
     pub whole: bool,
 }
 
-/// Sends a request and reads the answer; of its body not much more than `hold` bytes, and nothing if that is 0.
+/// Sends a request and reads the answer; of its body not much more than the bytes that `hold` says of its head, and nothing if
+/// that is 0.
 pub(super) async fn exchange(
     session: &mut HttpSession,
     request: Box<RequestHeader>,
     body: &Bytes,
-    hold: usize,
+    hold: impl Fn(&ResponseHeader) -> usize,
 ) -> Result<Read> {
     send(session, request, body).await?;
     let head = read_head(session).await?;
+    let hold = hold(&head);
     let mut begun = BytesMut::new();
     while begun.len() < hold {
         let Some(piece) = session.read_response_body().await? else {

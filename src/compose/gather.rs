@@ -3,7 +3,7 @@
 use crate::base::Failure;
 use crate::compose::Composer;
 use crate::compose::answered::Answered;
-use crate::compose::call::Call;
+use crate::compose::call::{Call, Hold};
 use crate::compose::kept::Kept;
 use crate::compose::part::{LONGEST_ANSWER, Part, part};
 use crate::compose::request::ClientRequest;
@@ -114,16 +114,17 @@ impl Gathering<'_> {
         }
         let copies = 0..self.plan.concurrent_calls;
         let mut calls: FuturesUnordered<_> = copies.map(|_| self.ask_once(backend, params)).collect();
-        let mut last = Err(Trouble::MissingField);
+        let mut last = None;
         while let Some(result) = calls.next().await {
-            if result.as_ref().is_ok_and(|part| part.complete) {
+            let is_better = result.is_ok() || !matches!(last, Some(Ok(_)));
+            if result.as_ref().is_ok_and(|part: &Part| part.complete) {
                 return result;
             }
-            if result.is_ok() || last.is_err() {
-                last = result;
+            if is_better {
+                last = Some(result);
             }
         }
-        last
+        last.unwrap_or(Err(Trouble::Failure(Failure::Internal, "no copy")))
     }
 
     async fn ask_once(&self, backend: &ComposedBackend, params: &Params) -> Result<Part, Trouble> {
@@ -131,14 +132,14 @@ impl Gathering<'_> {
             return Err(Trouble::MissingField);
         }
         self.check_request(backend, params)?;
-        let answered = self.call(backend, params, true, LONGEST_ANSWER + 1).ask().await?;
+        let answered = self.call(backend, params, true, Hold::All(LONGEST_ANSWER + 1)).ask().await?;
         part(answered, backend)
     }
 
     /// Asks the one backend whose answer passes as it is. It is held only where it is to be kept.
     pub(super) async fn pass(&self, backend: &ComposedBackend, params: &Params) -> Result<Answered, Trouble> {
         self.check_request(backend, params)?;
-        let hold = if backend.cache.is_some() { LONGEST_KEPT } else { 0 };
+        let hold = if backend.cache.is_some() { Hold::Cacheable(LONGEST_KEPT) } else { Hold::Nothing };
         let mut answered = self.call(backend, params, false, hold).ask().await?;
         // Nobody asked for another protocol: it would tie up both connections.
         if answered.head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -157,7 +158,7 @@ impl Gathering<'_> {
         conditions::of_backend(&backend.plan, &self.request.view(), params).map_err(Trouble::Condition)
     }
 
-    fn call<'c>(&'c self, backend: &'c ComposedBackend, params: &'c Params, decoded: bool, hold: usize) -> Call<'c> {
+    fn call<'c>(&'c self, backend: &'c ComposedBackend, params: &'c Params, decoded: bool, hold: Hold) -> Call<'c> {
         let own = Instant::now().checked_add(backend.plan.timeout).unwrap_or(self.deadline);
         Call {
             composer: self.composer,

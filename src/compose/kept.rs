@@ -7,6 +7,7 @@ use crate::compose::call::Broken;
 use crate::compose::trouble::Trouble;
 use crate::snapshot::composition::{ComposePlan, ComposedBackend};
 use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED};
 use http::{HeaderMap, Method, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use std::time::SystemTime;
@@ -120,6 +121,13 @@ impl Looked<'_> {
             self.kept.cache.store(&key, &self.headers, parts, &body, now);
         }
     }
+}
+
+/// Whether an answer says how long it is good, or how to ask whether it still is: no other is kept. (An event stream says
+/// neither, and would be held for ever.)
+pub(super) fn is_worth_keeping(headers: &HeaderMap) -> bool {
+    [CACHE_CONTROL, EXPIRES, ETAG, LAST_MODIFIED].iter().any(|name| headers.contains_key(name))
+        && !headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
 
 fn answered(answer: CachedAnswer) -> Option<Answered> {

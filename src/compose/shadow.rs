@@ -1,7 +1,7 @@
 //! Copies of requests for backends with `proxy.shadow`: nobody waits for their answers.
 
 use crate::compose::Composer;
-use crate::compose::call::Call;
+use crate::compose::call::{Call, Hold};
 use crate::compose::part::LONGEST_ANSWER;
 use crate::compose::request::ClientRequest;
 use crate::snapshot::composition::{ComposePlan, ShadowPlan};
@@ -58,7 +58,7 @@ async fn copy(composer: &Composer, shadow: &ShadowPlan, request: &ClientRequest,
         params,
         kept: None,
         decoded: true,
-        hold: LONGEST_ANSWER,
+        hold: Hold::All(LONGEST_ANSWER),
         deadline: now.checked_add(shadow.timeout).unwrap_or(now),
         attempts: &AtomicU8::new(0),
     };

@@ -8,6 +8,7 @@ mod bot_detector;
 mod cel;
 mod composition;
 mod credential;
+mod earlier;
 mod endpoint;
 mod error_body;
 mod host;

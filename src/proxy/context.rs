@@ -76,7 +76,7 @@ pub struct Route {
     /// One is about to be made.
     pub is_repeated: bool,
     /// What the response side of the modifiers needs to know.
-    pub modified: Sent,
+    pub modified: Option<Box<Sent>>,
 }
 
 impl Route {
@@ -96,7 +96,7 @@ impl Route {
             generation: 0,
             replays: Replays::default(),
             is_repeated: false,
-            modified: Sent::default(),
+            modified: None,
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn request(
     view: &RequestView<'_>,
     params: &Params,
     request: &mut RequestHeader,
-) -> std::result::Result<Sent, Failure> {
+) -> std::result::Result<Box<Sent>, Failure> {
     let mut outgoing = OutgoingRequest {
         head: request,
         destination: Destination::new(host.https, &host.name_and_port),
@@ -34,16 +34,17 @@ pub(super) fn request(
         Failure::Modifier
     })?;
     plan.count_verifications(outcome.failed_verifications);
-    Ok(outcome.sent)
+    // Boxed: the context of a request without modifiers need not carry it.
+    Ok(Box::new(outcome.sent))
 }
 
 /// Runs the response side.
 pub(super) fn response(session: &Session, ctx: &mut Context, response: &mut ResponseHeader) -> Result<()> {
     let Some(route) = &ctx.route else { return Ok(()) };
     let plan = &route.plan.backend;
-    let Some(martian) = &plan.martian else { return Ok(()) };
+    let (Some(martian), Some(sent)) = (&plan.martian, &route.modified) else { return Ok(()) };
     let client = Client { view: wire::view(session), params: &route.params };
-    let mut outgoing = OutgoingResponse { head: response, body: None, client, sent: &route.modified };
+    let mut outgoing = OutgoingResponse { head: response, body: None, client, sent };
     match martian::response(martian, &mut outgoing) {
         Ok(failed) => {
             plan.count_verifications(failed);

@@ -126,3 +126,18 @@ fn an_answer_too_long_to_keep_passes_whole() {
     assert_eq!(upstream.heads(), 2);
     poll::eventually(PATIENCE, "the connection is kept", || upstream.connections() == 1);
 }
+
+#[test]
+fn an_event_stream_is_not_held_for_a_cache() {
+    let (reply, feed) = Reply::stream(200);
+    let reply = reply.header("Content-Type", "text/event-stream").header("Cache-Control", "no-cache");
+    let upstream = Upstream::sequence([reply]);
+    let gateway = Running::with(&[cached(&upstream.url())]);
+    let mut client = Connection::open(gateway.address);
+    client.write(client::request("GET", "/a", &[], b""));
+    assert_eq!(client.head().status, 200);
+    feed.send("data: 1\n\n");
+    assert_eq!(client.chunk().as_deref(), Some(&b"data: 1\n\n"[..]));
+    feed.finish();
+    assert_eq!(client.chunk(), None);
+}

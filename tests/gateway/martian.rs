@@ -149,3 +149,20 @@ fn verifiers_are_counted_and_change_nothing() {
     assert_eq!(gateway.get("/a").status, 200);
     assert!((gateway.metric("porteur_martian_failed_verifications_total") - 1.0).abs() < 1e-9);
 }
+
+#[test]
+fn a_later_backend_may_be_told_what_an_earlier_one_answered() {
+    let upstream = Upstream::start(|request| match request.target.as_str() {
+        "/first" => Reply::json(200, &json!({ "user": { "id": 42 } })),
+        _ => Reply::json(200, &json!({ "told": request.header("x-user") })),
+    });
+    let set = json!({ "header.Modifier": {
+        "scope": ["request"], "name": "X-User", "value": "u-${request.param.resp0_user.id}" } });
+    let backend = |pattern: &str| json!({ "host": [upstream.url()], "url_pattern": pattern });
+    let second = with(backend("/second"), &json!({ "extra_config": { "modifier/martian": set } }));
+    let gateway = Running::with(&[json!({
+        "endpoint": "/a", "timeout": "10s", "output_encoding": "json",
+        "extra_config": { "proxy": { "sequential": true } }, "backend": [backend("/first"), second],
+    })]);
+    assert_eq!(gateway.get("/a").text(), r#"{"told":"u-42","user":{"id":42}}"#);
+}

@@ -78,7 +78,7 @@ const PROXY: &[Key] = &[
     observed(
         "sequential_propagated_params",
         Strings,
-        "a url_pattern may use every {respN_field} of earlier backends without it",
+        "url_pattern and modifier/martian may use every respN_field of earlier backends without it",
     ),
     supported("flatmap_filter", List, "moves, appends and deletes fields, before merging or after it"),
     supported("static", Object, "of an endpoint: data added to the answer, by strategy"),

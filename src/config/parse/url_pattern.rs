@@ -2,9 +2,10 @@
 
 use super::super::code;
 use super::super::document::Node;
-use super::super::model::{EarlierField, EndpointPath, PathKind, Piece, UrlPattern};
+use super::super::model::{EndpointPath, PathKind, Piece, UrlPattern};
 use super::super::read::{Context, Earlier, as_shown, quoted, quoted_part};
 use super::super::suggest;
+use super::earlier::{self, NotEarlier};
 use super::path::{UNSAFE, check_escapes};
 use percent_encoding::utf8_percent_encode;
 
@@ -37,7 +38,7 @@ enum Problem {
     Malformed(&'static str, &'static str),
     Undefined(String),
     NotYet(String),
-    NotEarlier(String, &'static str, &'static str),
+    NotEarlier(String, NotEarlier),
 }
 
 fn report(cx: &mut Context<'_>, node: &Node, problem: Problem, endpoint: (&EndpointPath, &Node)) {
@@ -49,9 +50,9 @@ fn report(cx: &mut Context<'_>, node: &Node, problem: Problem, endpoint: (&Endpo
             let message = format!("{name} in a url_pattern is not built yet");
             (code::NOT_BUILT, message, "only placeholders of the endpoint's path are filled in".to_owned())
         }
-        Problem::NotEarlier(name, why, help) => {
+        Problem::NotEarlier(name, not) => {
             let name = quoted_part(node, &format!("{{{name}}}"));
-            (code::UNDEFINED_PLACEHOLDER, format!("{name} {why}"), help.to_owned())
+            (code::UNDEFINED_PLACEHOLDER, format!("{name} {}", not.why()), not.help().to_owned())
         }
         Problem::Undefined(name) => {
             let shown = quoted_part(node, &name);
@@ -138,40 +139,14 @@ fn param(name: &str, endpoint: &EndpointPath, earlier: &mut Earlier) -> Result<P
     if let Some(index) = endpoint.params.iter().position(|param| param == name) {
         return Ok(Piece::Param(index));
     }
-    if let Some(field) = earlier_field(name) {
-        return earlier_piece(name, field, earlier);
+    if let Some(index) = earlier::index(name, earlier) {
+        return index.map(Piece::Earlier).map_err(|why| Problem::NotEarlier(name.to_owned(), why));
     }
     let dynamic = ["JWT.", "input_headers.", "input_query_strings."].iter().any(|prefix| name.starts_with(prefix));
     if dynamic {
         return Err(Problem::NotYet(name.to_owned()));
     }
     Err(Problem::Undefined(name.to_owned()))
-}
-
-/// `respN_field`, as KrakenD reads it.
-fn earlier_field(name: &str) -> Option<EarlierField> {
-    let (backend, path) = name.strip_prefix("resp")?.split_once('_')?;
-    let backend = backend.parse().ok().filter(|_| backend.bytes().all(|b| b.is_ascii_digit()))?;
-    (!path.is_empty()).then(|| EarlierField { backend, path: path.split('.').map(str::to_owned).collect() })
-}
-
-fn earlier_piece(name: &str, field: EarlierField, earlier: &mut Earlier) -> Result<Piece, Problem> {
-    let problem = |why, help| Err(Problem::NotEarlier(name.to_owned(), why, help));
-    if !earlier.sequential {
-        let help = "set `\"sequential\": true` in the endpoint's `proxy` namespace";
-        return problem("is an earlier backend's, but the backends are asked at once", help);
-    }
-    if field.backend >= earlier.backend {
-        return problem(
-            "is no earlier backend's",
-            "backends are counted from 0, and a backend can use those before it",
-        );
-    }
-    let index = earlier.fields.iter().position(|other| *other == field).unwrap_or_else(|| {
-        earlier.fields.push(field);
-        earlier.fields.len() - 1
-    });
-    Ok(Piece::Earlier(index))
 }
 
 #[cfg(test)]

@@ -66,6 +66,10 @@ fn value<'a>(part: &'a Part, client: &Client<'a>) -> Cow<'a, [u8]> {
                 None => Cow::Borrowed(&[]),
             }
         }
+        Part::Earlier(index) => {
+            let value = client.params.earlier.get(*index).and_then(Option::as_deref);
+            Cow::Borrowed(value.unwrap_or_default().as_bytes())
+        }
         Part::Param(index) => match client.params.values.get(*index) {
             Some(range) => percent_decode_str(target::text(view.path, *range)).into(),
             None => Cow::Borrowed(&[]),

@@ -53,6 +53,8 @@ pub enum Part {
     Query(String),
     /// `${request.param.NAME}`: the index into the endpoint's placeholders; decoded.
     Param(usize),
+    /// `${request.param.respN_field}`: the index into the fields of earlier backends.
+    Earlier(usize),
 }
 
 /// `cookie.Modifier`.

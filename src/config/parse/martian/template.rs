@@ -6,6 +6,7 @@ use crate::config::code;
 use crate::config::document::{Node, Origin};
 use crate::config::interpolate::is_per_request;
 use crate::config::model::martian::{Part, Text};
+use crate::config::parse::earlier::{self, NotEarlier};
 use crate::config::read::{Context, is_shown, quoted};
 use crate::config::suggest;
 use http::HeaderName;
@@ -79,10 +80,18 @@ fn part(cx: &mut Context<'_>, reader: &Reader<'_>, node: &Node, reference: &str)
     None
 }
 
+fn refuse(cx: &mut Context<'_>, node: &Node, not: NotEarlier) {
+    let message = format!("a `${{request.param.respN_…}}` in {} {}", quoted(node), not.why());
+    cx.error(node, code::PER_REQUEST, message, not.help());
+}
+
 fn param(cx: &mut Context<'_>, reader: &Reader<'_>, node: &Node, name: &str) -> Option<Part> {
     let (path, place) = reader.endpoint?;
     if let Some(index) = path.params.iter().position(|param| param == name) {
         return Some(Part::Param(index));
+    }
+    if let Some(index) = earlier::index(name, &mut cx.earlier) {
+        return index.map(Part::Earlier).map_err(|not| refuse(cx, node, not)).ok();
     }
     let message = format!("a `${{request.param.…}}` in {} is not declared by the endpoint", quoted(node));
     let shown = is_shown(place, &path.text);
