@@ -19,7 +19,7 @@ fuzz_target!(|input: (u16, bool, &[u8])| {
                 let _ = jwt::lives_for(grant.access_token.expose(), requested_at.wall);
             }
             let granted =
-                Granted { requested_at, lifetime: Some(grant.lifetime), refresh_in: grant.refresh_in, which: Which::Other };
+                Granted { requested_at, lifetime: grant.lifetime, refresh_in: grant.refresh_in, which: Which::Other };
             let life = Life::of(&granted, 0.5);
             let token = Token::new(wanted.scheme(), &grant.access_token, 1, life, requested_at);
             assert!(token.is_some(), "a granted token stands in a header");
