@@ -88,11 +88,13 @@ impl Composer {
     }
 }
 
-/// How long the backends have.
+/// How long the backends have. The timeout of an only backend is the endpoint's, whichever of the two is longer.
 fn time_for(plan: &ComposePlan) -> Duration {
-    let several = if plan.backends.len() > 1 { FOR_SEVERAL } else { 1.0 };
-    let copies = if plan.concurrent_calls > 1 { FOR_COPIES } else { 1.0 };
-    plan.common.timeout.mul_f64(several * copies)
+    let (timeout, part): (_, f64) = match &*plan.backends {
+        [only] => (only.plan.timeout, 1.0),
+        _ => (plan.common.timeout, FOR_SEVERAL),
+    };
+    timeout.mul_f64(if plan.concurrent_calls > 1 { part.min(FOR_COPIES) } else { part })
 }
 
 /// Waits for the very first token of each backend. The endpoint's timeout begins afterwards: it is the backends'.
