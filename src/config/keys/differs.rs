@@ -42,7 +42,7 @@ const KEYS: &[(Level, &str, &str)] = &[
         "input_headers",
         "headers about one connection never go on, `Forwarded` and `X-Real-Ip` only where they are listed by name",
     ),
-    (Level::Endpoint, "input_query_strings", "parameters keep their order and encoding"),
+    (Level::Endpoint, "input_query_strings", "parameters keep the client's encoding, and with * its order"),
     (
         Level::Backend,
         "host",
@@ -74,11 +74,38 @@ const KEYS: &[(Level, &str, &str)] = &[
     (ROUTER, "return_error_msg", "the text is a few words that tell nothing of hosts or credentials"),
 ];
 
-const NAMESPACES: &[(&str, &str)] = &[(
-    "auth/client-credentials",
-    "one token for all backends with an equal credential, fetched and refreshed in the background; a request whose token is \
-     rejected may be sent once more with a new one",
-)];
+const NAMESPACES: &[(&str, &str)] = &[
+    (
+        "auth/client-credentials",
+        "one token for all backends with an equal credential, fetched and refreshed in the background; a request whose token \
+         is rejected may be sent once more with a new one",
+    ),
+    (
+        "modifier/martian",
+        "what cannot be read is an error, not silence; values may take parts of the client's request; headers that frame a \
+         message cannot be set; failed verifiers are counted and not kept",
+    ),
+    (
+        "qos/http-cache",
+        "a shared cache as RFC 9111 has it: no `private` answers, none with `Set-Cookie`, and none that another credential \
+         was given; it is bounded unless it is told how large it is",
+    ),
+    (
+        "validation/cel",
+        "a condition that cannot be read is an error at start-up; one that does not hold of a client's request is 403; `JWT` \
+         is not there yet",
+    ),
+    (
+        "validation/json-schema",
+        "a schema that is not valid is an error at start-up, and nothing may follow the JSON value of a body",
+    ),
+    ("security/http", "a host that is not allowed is 403; `ssl_redirect` knows of TLS by headers alone"),
+    ("security/bot-detector", "every `User-Agent` of a request counts, not the first alone"),
+    (
+        "proxy",
+        "each {respN_field} may be used without being listed, and a backend whose request lacks one is not asked",
+    ),
+];
 
 #[cfg(test)]
 mod tests {
