@@ -49,7 +49,10 @@ impl Metrics {
         let failures = register(
             &registry,
             IntCounterVec::new(
-                Opts::new("porteur_failures_total", "Requests that porteur itself answered, or that got a part of their answer, by reason."),
+                Opts::new(
+                    "porteur_failures_total",
+                    "Requests that porteur itself answered, or that got a part of their answer, by reason.",
+                ),
                 &["failure"],
             )?,
         )?;
