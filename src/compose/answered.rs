@@ -23,11 +23,12 @@ pub struct Answered {
 pub struct Rest {
     session: Box<HttpSession>,
     peer: HttpPeer,
-    connector: Arc<Connector>,
+    /// Who keeps the connection afterwards; `None`: nobody may.
+    connector: Option<Arc<Connector>>,
 }
 
 impl Rest {
-    pub(super) fn new(session: HttpSession, peer: HttpPeer, connector: Arc<Connector>) -> Self {
+    pub(super) fn new(session: HttpSession, peer: HttpPeer, connector: Option<Arc<Connector>>) -> Self {
         Self { session: Box::new(session), peer, connector }
     }
 
@@ -46,6 +47,8 @@ impl Rest {
 
     /// Keeps the connection for another request, if it may be.
     pub async fn release(self) {
-        self.connector.release_http_session(*self.session, &self.peer, self.peer.options.idle_timeout).await;
+        if let Some(connector) = self.connector {
+            connector.release_http_session(*self.session, &self.peer, self.peer.options.idle_timeout).await;
+        }
     }
 }

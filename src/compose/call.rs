@@ -159,7 +159,9 @@ impl Call<'_> {
             None => choice.host.peer(choice.address, left, left, false),
         };
         let bound = self.bind(&mut peer);
-        let mut looked = self.kept.map(|kept| kept.look(&choice.host.origin, &request));
+        // What a body asks for is not in the key: a GET with a body is not for a cache.
+        let kept = self.kept.filter(|_| body.is_empty() || !request.method.is_safe());
+        let mut looked = kept.map(|kept| kept.look(&choice.host.origin, &request));
         if let Some(answered) = looked.as_mut().and_then(Looked::fresh) {
             return Ok(Sent { answered, host: choice.index, generation: 0, modified });
         }
@@ -225,11 +227,13 @@ impl Call<'_> {
         session.set_write_timeout(Some(self.left()));
         match exchange(&mut session, request, body, |head| self.hold.bytes(head)).await {
             Ok(read) if read.whole => {
-                connector.release_http_session(session, peer, peer.options.idle_timeout).await;
+                if read.sent {
+                    connector.release_http_session(session, peer, peer.options.idle_timeout).await;
+                }
                 Ok(Answered { head: read.head, body: read.body, rest: None })
             }
             Ok(read) => {
-                let rest = Rest::new(session, peer.clone(), connector.clone());
+                let rest = Rest::new(session, peer.clone(), read.sent.then(|| connector.clone()));
                 Ok(Answered { head: read.head, body: read.body, rest: Some(rest) })
             }
             Err(error) if reused && session.response_header().is_none() => Err(Broken::Closed(trouble(&error))),

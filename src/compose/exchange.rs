@@ -14,6 +14,8 @@ pub(super) struct Read {
     pub body: Bytes,
     /// Whether that is all of it.
     pub whole: bool,
+    /// Whether the request went out as a whole: on a connection where it did not, the next one would be read as its rest.
+    pub sent: bool,
 }
 
 /// Sends a request and reads the answer; of its body not much more than the bytes that `hold` says of its head, and nothing if
@@ -24,27 +26,27 @@ pub(super) async fn exchange(
     body: &Bytes,
     hold: impl Fn(&ResponseHeader) -> usize,
 ) -> Result<Read> {
-    send(session, request, body).await?;
+    let sent = send(session, request, body).await?;
     let head = read_head(session).await?;
     let hold = hold(&head);
     let mut begun = BytesMut::new();
     while begun.len() < hold {
         let Some(piece) = session.read_response_body().await? else {
-            return Ok(Read { head, body: begun.freeze(), whole: true });
+            return Ok(Read { head, body: begun.freeze(), whole: true, sent });
         };
         begun.extend_from_slice(&piece);
     }
-    Ok(Read { head, body: begun.freeze(), whole: false })
+    Ok(Read { head, body: begun.freeze(), whole: false, sent })
 }
 
-/// An upstream may answer before it has read the body, and close: then its answer counts more than that the rest was lost.
-async fn send(session: &mut HttpSession, request: Box<RequestHeader>, body: &Bytes) -> Result<()> {
+/// Whether all of it went out. An upstream may answer before it has read the body, and close: then its answer counts more than
+/// that the rest was lost.
+async fn send(session: &mut HttpSession, request: Box<RequestHeader>, body: &Bytes) -> Result<bool> {
     session.write_request_header(request).await?;
     if !body.is_empty() && session.write_request_body(body.clone(), true).await.is_err() {
-        return Ok(());
+        return Ok(false);
     }
-    let _ = session.finish_request_body().await;
-    Ok(())
+    Ok(session.finish_request_body().await.is_ok())
 }
 
 /// The final head: informational ones come before it.

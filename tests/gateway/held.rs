@@ -141,3 +141,15 @@ fn an_event_stream_is_not_held_for_a_cache() {
     feed.finish();
     assert_eq!(client.chunk(), None);
 }
+
+#[test]
+fn a_request_with_a_body_is_not_for_a_cache() {
+    let upstream = Upstream::start(|request| Reply::text(request.text()).header("Cache-Control", "max-age=600"));
+    let mut endpoint = cached(&upstream.url());
+    endpoint["method"] = json!("POST");
+    endpoint["backend"][0]["method"] = json!("GET");
+    let gateway = Running::with(&[endpoint]);
+    for body in ["one", "two"] {
+        assert_eq!(client::post(gateway.address, "/a", body).text(), body);
+    }
+}

@@ -6,6 +6,10 @@ use std::borrow::Cow;
 /// How deep values may nest: as deep as `serde_json` goes, far below Go's 10,000.
 const MAX_DEPTH: usize = 128;
 
+/// How many values a text may have. A value takes a multiple of the two bytes that it needs in a text (`0,`): without a bound
+/// an answer of 16 MiB would become some 500 MB.
+const MOST_VALUES: usize = 2_000_000;
+
 /// What is wrong with a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
@@ -18,6 +22,9 @@ pub enum JsonError {
     /// Too many open brackets.
     #[error("values nest deeper than {MAX_DEPTH}")]
     Depth,
+    /// Too many values.
+    #[error("there are more than {MOST_VALUES} values")]
+    Many,
 }
 
 /// The first value of a text. What follows it is not looked at, as Go's decoder leaves it in its reader.
@@ -29,7 +36,7 @@ pub enum JsonError {
 /// Says what is wrong, and where.
 pub fn read_json(body: &[u8]) -> Result<Value, JsonError> {
     let text = coerced(body);
-    Reader { text: &text, bytes: text.as_bytes(), at: 0 }.value(0)
+    Reader { text: &text, bytes: text.as_bytes(), at: 0, left: MOST_VALUES }.value(0)
 }
 
 /// Go writes one U+FFFD for each byte that is not UTF-8, and not one for each broken character as the standard library does.
@@ -50,6 +57,8 @@ struct Reader<'a> {
     /// The same, by its bytes.
     bytes: &'a [u8],
     at: usize,
+    /// How many more values there may be.
+    left: usize,
 }
 
 impl Reader<'_> {
@@ -72,6 +81,7 @@ impl Reader<'_> {
         if depth > MAX_DEPTH {
             return Err(JsonError::Depth);
         }
+        self.left = self.left.checked_sub(1).ok_or(JsonError::Many)?;
         match self.peek()? {
             b'{' => self.object(depth),
             b'[' => self.array(depth),
@@ -327,6 +337,13 @@ mod tests {
         ] {
             assert_eq!(read_json(text.as_bytes()), Err(problem), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_text_with_more_values_than_are_held_is_refused() {
+        let list = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+        assert!(read_json(list(MOST_VALUES - 1).as_bytes()).is_ok());
+        assert_eq!(read_json(list(MOST_VALUES).as_bytes()), Err(JsonError::Many));
     }
 
     #[test]
