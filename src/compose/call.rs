@@ -23,6 +23,7 @@ use bytes::Bytes;
 use http::Method;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::upstreams::peer::HttpPeer;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -161,7 +162,8 @@ impl Call<'_> {
         let bound = self.bind(&mut peer);
         // What a body asks for is not in the key: a GET with a body is not for a cache.
         let kept = self.kept.filter(|_| body.is_empty() || !request.method.is_safe());
-        let mut looked = kept.map(|kept| kept.look(&choice.host.origin, &request));
+        let origin = elsewhere.as_ref().map_or(Cow::Borrowed(&*choice.host.origin), |to| to.origin().into());
+        let mut looked = kept.map(|kept| kept.look(origin, &request));
         if let Some(answered) = looked.as_mut().and_then(Looked::fresh) {
             return Ok(Sent { answered, host: choice.index, generation: 0, modified });
         }

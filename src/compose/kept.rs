@@ -7,9 +7,10 @@ use crate::compose::call::Broken;
 use crate::compose::trouble::Trouble;
 use crate::snapshot::composition::{ComposePlan, ComposedBackend};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, HOST, LAST_MODIFIED};
 use http::{HeaderMap, Method, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 /// The cache of a backend, and for whom it is asked.
@@ -26,7 +27,7 @@ pub(super) struct Kept<'a> {
 /// A request, as it was before its token, and what the cache has for it.
 pub(super) struct Looked<'a> {
     kept: Kept<'a>,
-    origin: &'a str,
+    origin: Cow<'a, str>,
     method: Method,
     target: String,
     headers: HeaderMap,
@@ -42,11 +43,11 @@ impl<'a> Kept<'a> {
     }
 
     /// Asks the cache.
-    pub(super) fn look(self, origin: &'a str, head: &RequestHeader) -> Looked<'a> {
+    pub(super) fn look(self, origin: Cow<'a, str>, head: &RequestHeader) -> Looked<'a> {
         let target = head.uri.path_and_query().map_or_else(String::new, |target| target.as_str().to_owned());
         let mut looked = Looked {
             kept: self,
-            origin,
+            origin: as_named(origin, head),
             method: head.method.clone(),
             target,
             headers: head.headers.clone(),
@@ -62,7 +63,7 @@ impl<'a> Kept<'a> {
 
 impl Looked<'_> {
     fn key(&self) -> Option<CacheKey<'_>> {
-        CacheKey::new(self.origin, &self.method, &self.target, self.kept.credential, self.kept.route)
+        CacheKey::new(&self.origin, &self.method, &self.target, self.kept.credential, self.kept.route)
     }
 
     /// The answer that needs no upstream.
@@ -113,13 +114,24 @@ impl Looked<'_> {
 
     fn keep(&self, answered: &Answered, now: SystemTime) {
         let head = &answered.head;
-        self.kept.cache.invalidate(self.origin, &self.target, &self.method, head.status);
+        self.kept.cache.invalidate(&self.origin, &self.target, &self.method, head.status);
         if let Some(key) = self.key().filter(|_| answered.rest.is_none()) {
             let parts: &http::response::Parts = head;
             // A copy: the body may be a small part of a large buffer.
             let body = Bytes::copy_from_slice(&answered.body);
             self.kept.cache.store(&key, &self.headers, parts, &body, now);
         }
+    }
+}
+
+/// An origin, with the `Host` that a modifier has put over its own: one address may serve many.
+fn as_named<'a>(origin: Cow<'a, str>, head: &RequestHeader) -> Cow<'a, str> {
+    let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+    match head.headers.get(HOST) {
+        Some(host) if host.as_bytes() != authority.as_bytes() => {
+            Cow::Owned(format!("{origin} {}", String::from_utf8_lossy(host.as_bytes())))
+        }
+        _ => origin,
     }
 }
 

@@ -166,3 +166,35 @@ fn a_later_backend_may_be_told_what_an_earlier_one_answered() {
     })]);
     assert_eq!(gateway.get("/a").text(), r#"{"told":"u-42","user":{"id":42}}"#);
 }
+
+#[test]
+fn answers_of_a_host_that_a_modifier_chose_are_kept_apart() {
+    let kept = |body: &'static str| Upstream::start(move |_| Reply::text(body).header("Cache-Control", "max-age=600"));
+    let (one, two) = (kept("one"), kept("two"));
+    let elsewhere = json!({ "querystring.Filter": { "scope": ["request"], "name": "to", "value": "two",
+        "modifier": { "url.Modifier": { "scope": ["request"], "host": two.addr().to_string(), "query": "x=1" } },
+        "else": { "url.Modifier": { "scope": ["request"], "query": "x=1" } } } });
+    let mut endpoint = modified("/a", &one.url(), "/b", elsewhere);
+    endpoint["input_query_strings"] = json!(["to"]);
+    endpoint["backend"][0]["extra_config"]["qos/http-cache"] = json!({});
+    let gateway = Running::with(&[endpoint]);
+    for _ in 0..2 {
+        assert_eq!([gateway.get("/a?to=one").text(), gateway.get("/a?to=two").text()], ["one", "two"]);
+    }
+    assert_eq!((one.heads(), two.heads()), (1, 1));
+}
+
+#[test]
+fn answers_for_another_host_header_are_kept_apart() {
+    let upstream =
+        Upstream::start(|request| Reply::text(request.header("host").unwrap()).header("Cache-Control", "max-age=600"));
+    let named =
+        json!({ "header.Modifier": { "scope": ["request"], "name": "Host", "value": "${request.query.h}.test" } });
+    let mut endpoint = modified("/a", &upstream.url(), "/b", named);
+    endpoint["backend"][0]["extra_config"]["qos/http-cache"] = json!({});
+    let gateway = Running::with(&[endpoint]);
+    for _ in 0..2 {
+        assert_eq!([gateway.get("/a?h=one").text(), gateway.get("/a?h=two").text()], ["one.test", "two.test"]);
+    }
+    assert_eq!(upstream.heads(), 2);
+}

@@ -37,6 +37,12 @@ impl<'a> Destination<'a> {
         self.written_port.unwrap_or(if self.https { 443 } else { 80 })
     }
 
+    /// Scheme, name and port: whose resources it serves (RFC 6454 §4).
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("{}://{}:{}", if self.https { "https" } else { "http" }, self.host, self.port())
+    }
+
     /// Name and port as they stand in a URL.
     pub(super) fn write_authority(&self, buffer: &mut Buffer) {
         let literal = self.host.contains(':');
