@@ -44,7 +44,6 @@ codes! {
     CONTRADICTION = "E029": "keys of a credential contradict each other";
     CREDENTIAL = "E030": "there is no credential of this name";
     FLATMAP = "E050": "an operation of `flatmap_filter` is not valid";
-    OLD_KEY = "E051": "a key of version 2 that version 3 gives no effect";
     PATTERN = "E054": "a regular expression is not valid";
     HEADER_VALUE = "E055": "a text cannot be the value of a header";
     ALLOWED_HOST = "E056": "an allowed host is one that no request can have";

@@ -68,8 +68,6 @@ pub enum Support {
     },
     /// Yes, and a warning where answers pass as they are: there KrakenD ignores it too.
     Decoded,
-    /// The same, but an error elsewhere: the key has a new name, and what the old one asks for would not happen.
-    Renamed(&'static str),
     /// An error for ever.
     Refused(&'static str),
     /// A warning: the rest works without it.
@@ -160,7 +158,7 @@ impl Support {
         match self {
             Self::Supported | Self::Decoded => "supported",
             Self::NotYet { .. } => "not built yet",
-            Self::Refused(_) | Self::Renamed(_) => "refused",
+            Self::Refused(_) => "refused",
             Self::Observed(_) => "no effect",
             Self::Ignored(_) => "ignored",
         }
@@ -230,10 +228,6 @@ const fn unless(name: &'static str, kind: Kind, what: &'static str, fine: &'stat
 
 const fn decoded(name: &'static str, kind: Kind, doc: &'static str) -> Key {
     Key { name, kind, support: Support::Decoded, doc }
-}
-
-const fn renamed(name: &'static str, kind: Kind, today: &'static str) -> Key {
-    Key { name, kind, support: Support::Renamed(today), doc: today }
 }
 
 const fn refused(name: &'static str, kind: Kind, reason: &'static str) -> Key {

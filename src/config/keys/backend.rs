@@ -1,7 +1,7 @@
 //! Keys of an entry of `backend`.
 
 use super::Kind::{Boolean, Duration, Integer, Object, String, Strings};
-use super::{Key, Kind, decoded, ignored, observed, renamed, supported, unless};
+use super::{Key, Kind, decoded, ignored, observed, supported, unless};
 
 /// Words of `encoding`.
 pub const ENCODINGS: &[&str] = &["no-op", "json", "safejson", "fast-json", "string", "xml", "rss", "yaml"];
@@ -25,6 +25,6 @@ pub(super) const KEYS: &[Key] = &[
     decoded("deny", Strings, "dotted names of fields to drop"),
     decoded("mapping", Object, "new names of top-level fields"),
     decoded("group", String, "name of a field to put around all others"),
-    renamed("whitelist", Strings, "version 3 calls it `allow`"),
-    renamed("blacklist", Strings, "version 3 calls it `deny`"),
+    observed("whitelist", Strings, "version 3 calls it `allow`"),
+    observed("blacklist", Strings, "version 3 calls it `deny`"),
 ];

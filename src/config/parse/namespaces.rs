@@ -92,7 +92,7 @@ fn decide(cx: &Context<'_>, row: &Namespace) -> Option<Diagnostic> {
             let message = format!("`{name}` is known but not built yet, and is ignored");
             Some(Diagnostic::warning(code::NOT_OBSERVED, None, message).label(what))
         }
-        Support::NotYet { what, .. } | Support::Renamed(what) => {
+        Support::NotYet { what, .. } => {
             let message = format!("`{name}` is known but not built yet");
             Some(unsupported(cx, name, &format!("`{name}`"), code::NOT_BUILT, message).label(what))
         }

@@ -90,16 +90,8 @@ fn check_support(cx: &mut Context<'_>, member: &Member, key: &Key) {
         Support::Supported | Support::Ignored(_) => return,
         Support::NotYet { fine, .. } if asks_for_nothing(&member.value, fine) => return,
         Support::Decoded if !cx.no_op => return,
-        Support::Observed(_) | Support::Refused(_) | Support::Decoded | Support::Renamed(_)
-            if asks_for_nothing(&member.value, &[]) =>
-        {
-            return;
-        }
-        Support::Renamed(today) if !cx.no_op => {
-            let message = format!("`{name}` is a key of version 2, and has no effect in version 3");
-            Diagnostic::error(code::OLD_KEY, None, message).label(today).help("write its new name")
-        }
-        Support::Decoded | Support::Renamed(_) => {
+        Support::Observed(_) | Support::Refused(_) | Support::Decoded if asks_for_nothing(&member.value, &[]) => return,
+        Support::Decoded => {
             let message = format!("`{name}` has no effect: no-op passes answers as they are");
             Diagnostic::warning(code::NO_EFFECT, None, message).help("remove it")
         }
