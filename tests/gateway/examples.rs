@@ -111,3 +111,14 @@ fn the_configuration_reference_is_what_the_key_table_says() {
         assert_eq!(tables, reference(), "run UPDATE_DOCS=1 cargo test --test gateway reference");
     }
 }
+
+#[test]
+fn every_reason_of_an_answer_is_in_the_documentation_with_its_status() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md")).unwrap();
+    let cells: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split('|')).collect();
+    for failure in porteur::base::Failure::ALL {
+        let at = cells.iter().position(|cell| cell.trim().starts_with(&format!("`{}`", failure.label())));
+        let status = at.and_then(|at| cells.get(at + 1)).unwrap_or_else(|| panic!("{failure} is not there"));
+        assert!(status.trim().starts_with(&failure.status().to_string()), "{failure}: {status}");
+    }
+}
