@@ -30,10 +30,9 @@ pub use answer::{Answer, Content};
 pub use answered::{Answered, Rest};
 
 use crate::config::model::OutputEncoding;
-use crate::snapshot::backend::BackendPlan;
+use crate::snapshot::backend::TokenUse;
 use crate::snapshot::composition::ComposePlan;
 use crate::snapshot::target::Params;
-use futures_util::future::join_all;
 use gather::Gathering;
 use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::Connector;
@@ -69,7 +68,12 @@ impl Composer {
         params: Params,
         with_message: bool,
     ) -> Answer {
-        first_tokens(plan).await;
+        if let [only] = &*plan.backends
+            && let Some(token) = &only.plan.token
+        {
+            // The endpoint's timeout begins afterwards: it is the backend's.
+            first_token(token, token.first_token_wait).await;
+        }
         self.shadows.send(self, plan, request, &params);
         let attempts = AtomicU8::new(0);
         let deadline = Instant::now().checked_add(time_for(plan)).unwrap_or_else(Instant::now);
@@ -97,18 +101,11 @@ fn time_for(plan: &ComposePlan) -> Duration {
     timeout.mul_f64(if plan.concurrent_calls > 1 { part.min(FOR_COPIES) } else { part })
 }
 
-/// Waits for the very first token of each backend. The endpoint's timeout begins afterwards: it is the backends'.
-async fn first_tokens(plan: &ComposePlan) {
+/// Waits for the very first token of a credential, no longer than this.
+async fn first_token(token: &TokenUse, wait: Duration) {
     let now = Instant::now();
-    let wanting = |backend: &BackendPlan| backend.token.as_ref().is_some_and(|token| !token.slot.is_usable(now));
-    if !plan.backends.iter().any(|backend| wanting(&backend.plan)) {
-        return;
+    if !token.slot.is_usable(now) && !token.slot.has_started() {
+        token.slot.started_within(token.first_token_wait.min(wait)).await;
+        token.metrics.waited(now.elapsed());
     }
-    join_all(plan.backends.iter().filter_map(|backend| backend.plan.token.as_ref()).map(|token| async {
-        if !token.slot.has_started() {
-            token.slot.started_within(token.first_token_wait).await;
-            token.metrics.waited(now.elapsed());
-        }
-    }))
-    .await;
 }

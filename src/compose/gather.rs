@@ -8,7 +8,7 @@ use crate::compose::kept::Kept;
 use crate::compose::part::{LONGEST_ANSWER, Part, part};
 use crate::compose::request::ClientRequest;
 use crate::compose::trouble::Trouble;
-use crate::compose::{earlier, merge};
+use crate::compose::{earlier, first_token, merge};
 use crate::config::model::EarlierField;
 use crate::forward::conditions;
 use crate::guard::cel::CelResponse;
@@ -132,6 +132,10 @@ impl Gathering<'_> {
             return Err(Trouble::MissingField);
         }
         self.check_request(backend, params)?;
+        if let Some(token) = backend.plan.token.as_ref().filter(|_| self.plan.backends.len() > 1) {
+            // Within the time of all: the others' parts are not to wait for a server that is down.
+            first_token(token, self.deadline.saturating_duration_since(Instant::now())).await;
+        }
         let answered = self.call(backend, params, true, Hold::All(LONGEST_ANSWER + 1)).ask().await?;
         part(answered, backend)
     }

@@ -138,7 +138,11 @@ pub(super) fn parse(text: &str, format: Format, diagnostics: &mut Diagnostics) -
             survey::survey(&mut root, diagnostics);
             Some(root)
         }
-        Err(problem) => {
+        Err(mut problem) => {
+            // A `{{` inside of a text has a hint of its own; elsewhere the text is no longer of its format.
+            if text.contains("{{") && problem.help.is_empty() {
+                "it looks like a template: set `FC_ENABLE=1` to have it rendered first".clone_into(&mut problem.help);
+            }
             diagnostics.push(problem);
             None
         }
@@ -200,6 +204,14 @@ mod tests {
             let Some(Node { value: Value::Object(members), .. }) = node else { panic!("no object") };
             assert_eq!(text[members[0].value.span.clone()], *"1");
             assert_eq!(members[0].value.value, Value::Number("1".into()));
+        }
+    }
+
+    #[test]
+    fn a_template_that_was_not_rendered_is_told_from_a_broken_text() {
+        for (text, hinted) in [("{\"port\": {{ .port }} }", true), ("{\"port\": }", false)] {
+            let (_, problems) = parsed(text, Format::Json);
+            assert_eq!(problems[0].help.contains("FC_ENABLE"), hinted, "{text}");
         }
     }
 

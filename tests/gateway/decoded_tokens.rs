@@ -227,3 +227,19 @@ fn no_token_is_told_to_the_client_or_the_log() {
     assert!(!String::from_utf8_lossy(&answer.head).contains("TOKEN"));
     assert!(!gateway.access_log(1).contains("TOKEN"));
 }
+
+#[test]
+fn a_first_token_that_never_comes_does_not_hold_up_the_others_part() {
+    let upstream = Upstream::start(|_| Reply::json(200, &json!({ "a": 1 })));
+    let backend = |extra: Value| json!({ "host": [upstream.url()], "url_pattern": "/", "extra_config": extra });
+    let down = json!({ "client_id": "c", "client_secret": "s", "token_url": "http://127.0.0.1:1/token",
+        "first_token_wait": "10m" });
+    let gateway = Running::with(&[json!({
+        "endpoint": "/a", "timeout": "1s", "output_encoding": "json",
+        "backend": [backend(json!({})), backend(json!({ "auth/client-credentials": down }))],
+    })]);
+    // The client's own patience is shorter than that wait by far.
+    let answer = gateway.get("/a");
+    assert_eq!((answer.status, answer.text().as_str()), (200, r#"{"a":1}"#));
+    assert_eq!(answer.header("x-krakend-completed"), Some("false"));
+}

@@ -75,10 +75,10 @@ const ROUTER: &[Key] = &[
 
 const PROXY: &[Key] = &[
     supported("sequential", Boolean, "of an endpoint: ask one backend after the other"),
-    observed(
+    ignored(
         "sequential_propagated_params",
         Strings,
-        "url_pattern and modifier/martian may use every respN_field of earlier backends without it",
+        "every field of earlier backends may be used without it: {respN_field}, in modifier/martian ${request.param.respN_field}",
     ),
     supported("flatmap_filter", List, "moves, appends and deletes fields, before merging or after it"),
     supported("static", Object, "of an endpoint: data added to the answer, by strategy"),

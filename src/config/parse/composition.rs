@@ -53,6 +53,10 @@ fn read(cx: &mut Context<'_>, scope: &Scope<'_, '_>) -> Option<Answer> {
             None => backends.push(None),
         }
     }
+    if let ([_], Some(node)) = (&*backends, scope.proxy.filter(|_| !proxy.flatmap.is_empty())) {
+        let message = "`flatmap_filter` of an endpoint has no effect on a single backend";
+        cx.warning(node, code::NO_EFFECT, message, "move it into the `proxy` of the backend");
+    }
     if backends.is_empty() && !shadows.is_empty() {
         let help = "add a backend without `shadow`, whose answer is the endpoint's";
         cx.error(scope.object.get("backend")?, code::BACKENDS, "every backend is a shadow", help);
