@@ -125,7 +125,8 @@ impl Call<'_> {
         replay::again(token, sent.generation, verdict, &repeat, replays).await
     }
 
-    fn method(&self) -> &Method {
+    /// The method that the backend is asked with.
+    pub(super) fn method(&self) -> &Method {
         self.plan.method.as_ref().unwrap_or(&self.request.head.method)
     }
 
@@ -159,7 +160,9 @@ impl Call<'_> {
             Some(destination) => self.peer_elsewhere(destination).await?,
             None => choice.host.peer(choice.address, left, left, false),
         };
-        let bound = self.bind(&mut peer);
+        // The token is for the backend's own hosts.
+        let token = self.plan.token.as_ref().filter(|_| elsewhere.is_none());
+        let bound = token.and_then(|_| self.bind(&mut peer));
         // What a body asks for is not in the key: a GET with a body is not for a cache.
         let kept = self.kept.filter(|_| body.is_empty() || !request.method.is_safe());
         let origin = elsewhere.as_ref().map_or(Cow::Borrowed(&*choice.host.origin), |to| to.origin().into());
@@ -167,10 +170,15 @@ impl Call<'_> {
         if let Some(answered) = looked.as_mut().and_then(Looked::fresh) {
             return Ok(Sent { answered, host: choice.index, generation: 0, modified });
         }
+        let generation = match token {
+            Some(_) => self.carry(bound.as_ref(), choice.index, &mut request)?,
+            None => 0,
+        };
+        // What the upstream says to nobody is not what it says to the credential.
+        looked = looked.filter(|_| self.plan.token.is_none() || generation > 0);
         if let Some(looked) = &looked {
             looked.condition(&mut request);
         }
-        let generation = self.carry(bound.as_ref(), choice.index, &mut request)?;
         let sent = self.send(&peer, request, &body).await;
         let sent = match looked {
             Some(looked) if !self.is_rejected(generation, &sent) => looked.settle(sent),

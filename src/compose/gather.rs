@@ -17,7 +17,7 @@ use crate::snapshot::conditions::ConditionPlan;
 use crate::snapshot::target::Params;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use log::warn;
 use serde_json::Map;
 use std::sync::atomic::AtomicU8;
@@ -143,8 +143,11 @@ impl Gathering<'_> {
     /// Asks the one backend whose answer passes as it is. It is held only where it is to be kept.
     pub(super) async fn pass(&self, backend: &ComposedBackend, params: &Params) -> Result<Answered, Trouble> {
         self.check_request(backend, params)?;
-        let hold = if backend.cache.is_some() { Hold::Cacheable(LONGEST_KEPT) } else { Hold::Nothing };
-        let mut answered = self.call(backend, params, false, hold).ask().await?;
+        let mut call = self.call(backend, params, false, Hold::Nothing);
+        if backend.cache.is_some() && matches!(*call.method(), Method::GET | Method::HEAD) {
+            call.hold = Hold::Cacheable(LONGEST_KEPT);
+        }
+        let mut answered = call.ask().await?;
         // Nobody asked for another protocol: it would tie up both connections.
         if answered.head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Trouble::Failure(Failure::UpstreamProtocol, "101"));

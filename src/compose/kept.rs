@@ -8,7 +8,7 @@ use crate::compose::trouble::Trouble;
 use crate::snapshot::composition::{ComposePlan, ComposedBackend};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, HOST, LAST_MODIFIED};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -138,7 +138,12 @@ fn as_named<'a>(origin: Cow<'a, str>, head: &RequestHeader) -> Cow<'a, str> {
 /// Whether an answer says how long it is good, or how to ask whether it still is: no other is kept. (An event stream says
 /// neither, and would be held for ever.)
 pub(super) fn is_worth_keeping(headers: &HeaderMap) -> bool {
+    let forbids = |value: &HeaderValue| {
+        let words = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        words.into_iter().any(|word| word.eq_ignore_ascii_case(b"no-store") || word.eq_ignore_ascii_case(b"private"))
+    };
     [CACHE_CONTROL, EXPIRES, ETAG, LAST_MODIFIED].iter().any(|name| headers.contains_key(name))
+        && !headers.get_all(CACHE_CONTROL).iter().any(forbids)
         && !headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
 

@@ -44,7 +44,7 @@ impl Call<'_> {
     }
 
     /// The head, as it is without modifiers.
-    fn head(&self, authority: &HeaderValue) -> Result<Box<RequestHeader>, Broken> {
+    pub(super) fn head(&self, authority: &HeaderValue) -> Result<Box<RequestHeader>, Broken> {
         let mut head = Box::new(self.request.head.clone());
         egress::strip_hop_by_hop(&mut head);
         egress::rewrite(self.plan, self.params, authority, &self.request.view(), &mut head).map_err(Broken::of)?;

@@ -10,7 +10,7 @@ use crate::compose::trouble::Trouble;
 use crate::snapshot::upstream::UpstreamHost;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use pingora::http::RequestHeader;
 use url::{Position, Url};
 
@@ -34,6 +34,8 @@ struct Next {
     method: Method,
     /// Where it comes from.
     referer: Option<HeaderValue>,
+    /// Whether the request that is redirected has a body.
+    has_body: bool,
 }
 
 /// The answer at the end of the redirects, if there are any.
@@ -45,13 +47,13 @@ pub(super) async fn follow(call: &Call<'_>, first: Hop) -> Result<Answered, Trou
     let origin = call.plan.upstream.host(first.host).ok_or(Trouble::Redirect("no host"))?;
     let sent = call.prepare(origin).map_err(Broken::trouble)?;
     let url = url_of(origin, &sent).ok_or(Trouble::Redirect("no URL"))?;
-    let mut at = Next { url, method: sent.head.method.clone(), referer: None };
+    let mut at = Next { url, method: sent.head.method.clone(), referer: None, has_body: !sent.body.is_empty() };
     for _ in 0..MOST_HOPS {
-        let Some(next) = next(call, &answered, &at)? else { return Ok(answered) };
-        answered = request(call, &next, origin).await?;
+        let Some(next) = next(&answered, &at)? else { return Ok(answered) };
+        answered = request(call, &next).await?;
         at = next;
     }
-    match next(call, &answered, &at)? {
+    match next(&answered, &at)? {
         None => Ok(answered),
         Some(_) => Err(Trouble::Redirect("more than 10 redirects")),
     }
@@ -73,20 +75,20 @@ fn url_of(host: &UpstreamHost, sent: &Prepared) -> Option<Url> {
 }
 
 /// Where an answer leads; `None`: nowhere, it is the answer.
-fn next(call: &Call<'_>, answered: &Answered, at: &Next) -> Result<Option<Next>, Trouble> {
+fn next(answered: &Answered, at: &Next) -> Result<Option<Next>, Trouble> {
     let status = answered.head.status;
     let location = answered.head.headers.get(header::LOCATION);
     let Some(location) = location.filter(|_| is_redirect(status)) else { return Ok(None) };
     let keeps_method = matches!(status.as_u16(), 307 | 308);
     // Go sends a body again only where `send_body_on_redirect` says so.
-    if keeps_method && !call.request.body.is_empty() && at.method != Method::GET {
+    if keeps_method && at.has_body {
         return Ok(None);
     }
     let url = location.to_str().ok().and_then(|location| at.url.join(location).ok());
     let url = url.filter(|url| matches!(url.scheme(), "http" | "https")).ok_or(NOWHERE)?;
     let method = if keeps_method || at.method == Method::HEAD { at.method.clone() } else { Method::GET };
     let referer = referer(&at.url, &url);
-    Ok(Some(Next { url, method, referer }))
+    Ok(Some(Next { url, method, referer, has_body: false }))
 }
 
 /// Go tells any host the whole URL, whose query may hold a key. Here only its own host learns more than the origin, and none
@@ -100,10 +102,10 @@ fn referer(from: &Url, to: &Url) -> Option<HeaderValue> {
     HeaderValue::try_from(origin.ascii_serialization() + target).ok()
 }
 
-async fn request(call: &Call<'_>, next: &Next, first: &UpstreamHost) -> Result<Answered, Trouble> {
+async fn request(call: &Call<'_>, next: &Next) -> Result<Answered, Trouble> {
     let mut closed = 0;
     loop {
-        match request_once(call, next, first).await {
+        match request_once(call, next).await {
             // As with the first request: a kept connection that the upstream closed meanwhile.
             Err(Broken::Closed(_)) if next.method.is_idempotent() && closed < MOST_CLOSED => closed += 1,
             result => return result.map_err(Broken::trouble),
@@ -111,14 +113,15 @@ async fn request(call: &Call<'_>, next: &Next, first: &UpstreamHost) -> Result<A
     }
 }
 
-async fn request_once(call: &Call<'_>, next: &Next, first: &UpstreamHost) -> Result<Answered, Broken> {
+async fn request_once(call: &Call<'_>, next: &Next) -> Result<Answered, Broken> {
     let upstream = &call.plan.upstream;
     let origin = next.url.origin().ascii_serialization();
     let own = upstream.hosts().position(|host| host.is_at(&origin));
     let Some((index, choice)) = own.and_then(|index| Some((index, upstream.at(index)?))) else {
-        return elsewhere(call, next, first).await;
+        return elsewhere(call, next).await;
     };
-    let mut head = head(call, choice.host, next)?;
+    let mut head = call.prepare(choice.host)?.head;
+    redirected(&mut head, next)?;
     let left = call.left();
     let mut peer = choice.host.peer(choice.address, left, left, false);
     let bound = call.bind(&mut peer);
@@ -126,17 +129,27 @@ async fn request_once(call: &Call<'_>, next: &Next, first: &UpstreamHost) -> Res
     call.send(&peer, head, &Bytes::new()).await
 }
 
+/// What a host that is none of the backend's is told. Anything else that modifiers set or the client sent may be a key.
+static HARMLESS: [HeaderName; 7] = [
+    header::ACCEPT,
+    header::ACCEPT_ENCODING,
+    header::ACCEPT_LANGUAGE,
+    header::HOST,
+    header::REFERER,
+    header::USER_AGENT,
+    header::VIA,
+];
+
 /// A host that is none of the backend's: it gets neither its token nor the client's credentials.
-async fn elsewhere(call: &Call<'_>, next: &Next, first: &UpstreamHost) -> Result<Answered, Broken> {
-    let mut head = head(call, first, next)?;
+async fn elsewhere(call: &Call<'_>, next: &Next) -> Result<Answered, Broken> {
     let authority = next.url.authority();
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let host = HeaderValue::from_str(authority).map_err(|_| NOWHERE)?;
-    head.insert_header("Host", host).map_err(|_| Broken::of(Failure::Internal))?;
-    let token = call.plan.token.as_ref().map(|token| &token.header);
-    for name in [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION].iter().chain(token) {
+    let mut head = call.head(&HeaderValue::from_str(authority).map_err(|_| NOWHERE)?)?;
+    let others: Vec<HeaderName> = head.headers.keys().filter(|name| !HARMLESS.contains(name)).cloned().collect();
+    for name in &others {
         head.remove_header(name);
     }
+    redirected(&mut head, next)?;
     let peer = match (next.url.host_str(), next.url.port_or_known_default()) {
         (Some(name), Some(port)) => elsewhere::peer(next.url.scheme() == "https", name, port).await,
         _ => None,
@@ -145,9 +158,8 @@ async fn elsewhere(call: &Call<'_>, next: &Next, first: &UpstreamHost) -> Result
     call.send(&peer, head, &Bytes::new()).await
 }
 
-/// The request that was sent first, for the target of a redirect.
-fn head(call: &Call<'_>, host: &UpstreamHost, next: &Next) -> Result<Box<RequestHeader>, Broken> {
-    let mut head = call.prepare(host)?.head;
+/// Makes a request the one that a redirect asks for.
+fn redirected(head: &mut RequestHeader, next: &Next) -> Result<(), Broken> {
     let target = PathAndQuery::try_from(&next.url[Position::BeforePath..Position::AfterQuery]);
     head.set_uri(Uri::from(target.map_err(|_| NOWHERE)?));
     head.set_method(next.method.clone());
@@ -155,6 +167,5 @@ fn head(call: &Call<'_>, host: &UpstreamHost, next: &Next) -> Result<Box<Request
     if let Some(referer) = next.referer.as_ref().filter(|_| !head.headers.contains_key(header::REFERER)) {
         head.insert_header(header::REFERER, referer.clone()).map_err(|_| Broken::of(Failure::Internal))?;
     }
-    frame(&mut head, 0, true).map_err(|_| Broken::of(Failure::Internal))?;
-    Ok(head)
+    frame(head, 0, true).map_err(|_| Broken::of(Failure::Internal))
 }

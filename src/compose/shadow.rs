@@ -2,7 +2,6 @@
 
 use crate::compose::Composer;
 use crate::compose::call::{Call, Hold};
-use crate::compose::part::LONGEST_ANSWER;
 use crate::compose::request::ClientRequest;
 use crate::snapshot::composition::{ComposePlan, ShadowPlan};
 use crate::snapshot::target::Params;
@@ -14,6 +13,9 @@ use tokio::sync::Semaphore;
 
 /// Copies that may be under way at once. Past it they are left out: a slow shadow must not fill the memory.
 const MOST: usize = 1024;
+
+/// The longest answer that is read to its end, in bytes, so that its connection is kept. Of a longer one nobody wants the rest.
+const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// How many more copies may be sent.
 pub(super) struct Shadows(Arc<Semaphore>);

@@ -92,6 +92,7 @@ codes! {
     TOKEN_IN_THE_CLEAR = "W034": "a token is sent without encryption";
     SHARED_TOKEN = "W035": "one token goes to several services";
     UNLIMITED_CALLS = "W036": "a token serves every method on every path";
+    TOKEN_STAYS = "W037": "a request that a modifier sends elsewhere carries no token";
 }
 
 #[cfg(test)]

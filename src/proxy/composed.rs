@@ -12,7 +12,7 @@ use crate::snapshot::composition::ComposePlan;
 use crate::snapshot::target::Params;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
-use http::{Method, Version};
+use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use std::sync::Arc;
@@ -64,7 +64,10 @@ async fn body(session: &mut Session) -> std::result::Result<Result<Bytes>, Failu
     if declared.is_some_and(|length| length > LONGEST_BODY) {
         return Err(Failure::TooLarge);
     }
-    if headers.contains_key(EXPECT)
+    // RFC 9110 §10.1.1: a client of HTTP/1.0 knows no informational answers.
+    let expects = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if session.req_header().version != Version::HTTP_10
+        && headers.get(EXPECT).is_some_and(expects)
         && let Err(error) = session.write_continue_response().await
     {
         return Ok(Err(error.into_down()));
@@ -122,7 +125,12 @@ async fn pass(session: &mut Session, ctx: &Context, answered: Answered) -> Resul
     wire::dress(session, ctx, &mut head)?;
     if rest.is_none() && head.headers.contains_key(TRANSFER_ENCODING) {
         head.remove_header(&TRANSFER_ENCODING);
-        head.insert_header(CONTENT_LENGTH, body.len())?;
+        // RFC 9110 §8.6: what has no body of its own says nothing of the length of another's.
+        let bodiless = session.req_header().method == Method::HEAD
+            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if !bodiless {
+            head.insert_header(CONTENT_LENGTH, body.len())?;
+        }
     }
     session.write_response_header(Box::new(head), false).await.map_err(Error::into_down)?;
     session.write_response_body(Some(body), rest.is_none()).await.map_err(Error::into_down)?;

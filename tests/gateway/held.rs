@@ -1,7 +1,7 @@
 //! Endpoints whose requests or answers are held although the answer passes as it is: body checks and caches.
 
 use crate::support::client::{self, Connection};
-use crate::support::gateway::{Running, endpoint, with};
+use crate::support::gateway::{Running, credential, endpoint, with};
 use crate::support::poll::{self, PATIENCE};
 use crate::support::reply::Reply;
 use crate::support::upstream::Upstream;
@@ -152,4 +152,46 @@ fn a_request_with_a_body_is_not_for_a_cache() {
     for body in ["one", "two"] {
         assert_eq!(client::post(gateway.address, "/a", body).text(), body);
     }
+}
+
+#[test]
+fn an_answer_without_a_token_is_not_kept_for_those_with_one() {
+    let upstream = Upstream::start(|request| {
+        Reply::text(request.header("authorization").unwrap_or("nobody")).header("Cache-Control", "max-age=600")
+    });
+    let mut endpoint = cached(&upstream.url());
+    let down =
+        with(credential("http://127.0.0.1:1/token"), &json!({ "on_missing": "pass", "first_token_wait": "1ms" }));
+    endpoint["backend"][0]["extra_config"]["auth/client-credentials"] = down;
+    let gateway = Running::with(&[endpoint]);
+    for _ in 0..2 {
+        assert_eq!(gateway.get("/a").text(), "nobody");
+    }
+    assert_eq!(upstream.heads(), 2, "each was asked for");
+}
+
+#[test]
+fn a_body_that_ends_with_its_connection_passes_whole() {
+    let upstream = Upstream::start(|_| Reply::raw_then_close("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nto the end"));
+    let gateway = Running::with(&[with_schema(&upstream.url())]);
+    assert_eq!(client::post(gateway.address, "/a", r#"{"name":"Ann"}"#).text(), "to the end");
+}
+
+#[test]
+fn a_head_says_no_length_that_nobody_told() {
+    let upstream =
+        Upstream::start(|_| Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nETag: \"1\"\r\n\r\n"));
+    let gateway = Running::with(&[cached(&upstream.url())]);
+    let mut client = Connection::open(gateway.address);
+    client.write(client::request("HEAD", "/a", &[], b""));
+    let head = client.head();
+    assert_eq!((head.status, head.header("content-length")), (200, None));
+}
+
+#[test]
+fn a_client_of_http_1_0_gets_no_informational_answer() {
+    let upstream = Upstream::echo();
+    let gateway = Running::with(&[with_schema(&upstream.url())]);
+    let request = "POST /a HTTP/1.0\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 14\r\n\r\n{\"name\":\"Ann\"}";
+    assert_eq!(client::send(gateway.address, request).status, 200);
 }

@@ -198,3 +198,19 @@ fn answers_for_another_host_header_are_kept_apart() {
     }
     assert_eq!(upstream.heads(), 2);
 }
+
+#[test]
+fn a_token_stays_with_the_hosts_of_its_backend() {
+    let idp = Scripted::start(|_, _| Scripted::token("secret-token", 3600));
+    let (own, other) = (Upstream::echo(), Upstream::echo());
+    let sent = json!({ "url.Modifier": { "scope": ["request"], "host": other.addr().to_string() } });
+    let elsewhere =
+        json!({ "querystring.Filter": { "scope": ["request"], "name": "q", "value": "1", "modifier": sent } });
+    let mut endpoint = modified("/a", &own.url(), "/b", elsewhere);
+    endpoint["input_query_strings"] = json!(["q"]);
+    endpoint["backend"][0]["extra_config"]["auth/client-credentials"] = credential(&idp.token_url());
+    let gateway = Running::with(&[endpoint]).ready();
+    assert_eq!([gateway.get("/a").status, gateway.get("/a?q=1").status], [200, 200]);
+    assert_eq!(own.only_request().header("authorization"), Some("Bearer secret-token"));
+    assert_eq!(other.only_request().header("authorization"), None);
+}

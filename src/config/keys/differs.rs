@@ -83,7 +83,7 @@ const NAMESPACES: &[(&str, &str)] = &[
     (
         "modifier/martian",
         "what cannot be read is an error, not silence; values may take parts of the client's request; headers that frame a \
-         message cannot be set; failed verifiers are counted and not kept",
+         message cannot be set; failed verifiers are counted and not kept; a request that is sent to another host, port or scheme carries no token",
     ),
     (
         "qos/http-cache",

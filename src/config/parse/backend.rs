@@ -4,7 +4,7 @@ use super::super::code;
 use super::super::diagnostic::Diagnostic;
 use super::super::document::Node;
 use super::super::keys::Level;
-use super::super::model::{AllowList, Backend, EndpointPath, Host, TokenPolicy};
+use super::super::model::{AllowList, Backend, EndpointPath, Host, Martian, TokenPolicy};
 use super::super::read::{Context, Object};
 use super::backend_http::error_status;
 use super::cel::conditions;
@@ -40,6 +40,8 @@ pub(super) fn backend(
     let conditions = conditions(cx, namespaces.get("validation/cel"));
     let http_cache = http_cache(cx, namespaces.get("qos/http-cache"));
     let martian = namespaces.get("modifier/martian").map(|node| martian(cx, node, endpoint, token.as_ref()));
+    let martian = martian.flatten();
+    warn_without_token(cx, &namespaces, martian.as_ref().is_some_and(Martian::redirects) && token.is_some());
     check_bound(cx, &namespaces, token.as_ref(), hosts.as_deref());
     let proxy = BackendProxy::read(cx, namespaces.get("proxy"));
     let decoding = decoding(cx, &object, proxy.flatmap);
@@ -56,9 +58,18 @@ pub(super) fn backend(
         errors,
         http_cache,
         conditions,
-        martian: martian.flatten(),
+        martian,
     };
     Some((backend, proxy.role))
+}
+
+/// KrakenD sends the token along to whatever host a modifier names.
+fn warn_without_token(cx: &mut Context<'_>, namespaces: &Namespaces<'_>, is_so: bool) {
+    if let Some(node) = namespaces.get("modifier/martian").filter(|_| is_so) {
+        let message =
+            "where a modifier sends a request to another host or port, or by another scheme, it carries no token";
+        cx.warning(node, code::TOKEN_STAYS, message, "a token is for the hosts in `host`: put that host there");
+    }
 }
 
 /// A certificate is shown in a TLS handshake, or not at all (RFC 8705 §3).
