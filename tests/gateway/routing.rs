@@ -2,6 +2,7 @@
 
 use crate::support::client::{self, Connection};
 use crate::support::gateway::{Running, endpoint};
+use crate::support::poll::{self, PATIENCE};
 use crate::support::upstream::Upstream;
 use serde_json::json;
 
@@ -55,7 +56,10 @@ fn unknown_paths_are_404_and_other_methods_405_on_a_connection_that_stays() {
     assert_eq!(other.text(), "405 method not allowed");
     assert_eq!(connection.request(client::request("GET", "/items/1", &[], b"")).status, 200);
     assert_eq!(upstream.requests().len(), 1);
-    assert_eq!(gateway.metric(r#"porteur_requests_total{endpoint="-",status="404"}"#), 1.0);
+    // A client has its answer a moment before it is counted.
+    poll::eventually(PATIENCE, "all are counted", || {
+        gateway.metric(r#"porteur_requests_total{endpoint="-",status="404"}"#) == 1.0
+    });
 }
 
 #[test]
@@ -218,7 +222,10 @@ fn values_that_are_encoded_twice_are_400_1_4() {
         assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
     }
     assert!(upstream.requests().is_empty());
-    assert_eq!(gateway.metric(r#"porteur_failures_total{failure="bad_request"}"#), 5.0);
+    // A client has its answer a moment before it is counted.
+    poll::eventually(PATIENCE, "all are counted", || {
+        gateway.metric(r#"porteur_failures_total{failure="bad_request"}"#) == 5.0
+    });
     // What a wildcard matches is no value: it goes on byte for byte.
     for (asked, received) in [("/p/a%2Fb", "/p/a%2Fb"), ("/p/a%20b", "/p/a%20b"), ("/tail/a%3Fb", "/t/a%3Fb")] {
         assert_eq!(gateway.get(asked).status, 200, "{asked}");

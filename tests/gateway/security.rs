@@ -2,6 +2,7 @@
 
 use crate::support::client::{self, Connection, Response};
 use crate::support::gateway::{Running, endpoint};
+use crate::support::poll::{self, PATIENCE};
 use crate::support::reply::Reply;
 use crate::support::upstream::Upstream;
 use serde_json::{Value, json};
@@ -70,7 +71,10 @@ fn other_hosts_than_the_allowed_are_403_for_all_but_health() {
     }
     assert_eq!(ask(&gateway, "/__health", &[("Host", "10.0.0.1:8080")]).status, 200);
     assert_eq!(upstream.requests().len(), received);
-    assert_eq!(gateway.metric(r#"porteur_failures_total{failure="forbidden"}"#), 6.0);
+    // A client has its answer a moment before it is counted.
+    poll::eventually(PATIENCE, "all are counted", || {
+        gateway.metric(r#"porteur_failures_total{failure="forbidden"}"#) == 6.0
+    });
 }
 
 #[test]
