@@ -121,20 +121,27 @@ impl Node {
         }
     }
 
-    /// Calls `visit` with every node at a path, and with the names on the way to it.
-    fn visit(&mut self, path: &[String], way: &mut Vec<String>, visit: &mut dyn FnMut(&mut Self, &[String])) {
+    /// Calls `visit` with every node at a path, and with the way to it.
+    fn visit(&mut self, path: &[String], way: &mut Vec<Step>, visit: &mut dyn FnMut(&mut Self, &[Step])) {
         let [step, rest @ ..] = path else {
             visit(self, way);
             return;
         };
-        for (name, node) in &mut self.children {
+        for (at, (name, node)) in self.children.iter_mut().enumerate() {
             if step == ANY || name == step {
-                way.push(name.clone());
+                way.push(Step { at, name: name.clone() });
                 node.visit(rest, way, visit);
                 way.pop();
             }
         }
     }
+}
+
+/// A step on the way to a node: which child it was, and its name.
+#[derive(Debug, Clone)]
+struct Step {
+    at: usize,
+    name: String,
 }
 
 /// What a move does depends on the lengths of its paths alone: between equal ones the last step is renamed in place; to a
@@ -191,11 +198,15 @@ fn descend<'a>(mut node: &'a mut Node, path: &[String]) -> &'a mut Node {
     node
 }
 
-/// The node at a path, as far as it goes; a `*` is what it was on the way to the value.
-fn climb<'a>(mut node: &'a mut Node, path: &[String], way: &[String]) -> &'a mut Node {
+/// The node at a path, as far as it goes; a `*` is what it was on the way to the value. Where the way knows the child it is not
+/// searched for: in a list of many items that would be a search for each.
+fn climb<'a>(mut node: &'a mut Node, path: &[String], way: &[Step]) -> &'a mut Node {
     for (index, step) in path.iter().enumerate() {
-        let step = if step == ANY { way.get(index).unwrap_or(step) } else { step };
-        let Some(at) = node.children.iter().position(|(name, _)| name == step) else {
+        let known = way.get(index);
+        let step = known.filter(|_| step == ANY).map_or(step, |known| &known.name);
+        let is_there = |at: &usize| node.children.get(*at).is_some_and(|(name, _)| name == step);
+        let known = known.map(|known| known.at).filter(is_there);
+        let Some(at) = known.or_else(|| node.children.iter().position(|(name, _)| name == step)) else {
             break;
         };
         #[expect(clippy::indexing_slicing, reason = "found a line above")]

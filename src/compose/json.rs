@@ -6,6 +6,7 @@
 mod read;
 mod write;
 
+pub(super) use read::MOST_WEIGHT;
 pub(in crate::compose) use read::coerced;
 pub use read::{JsonError, read_json};
 pub use write::write_json;

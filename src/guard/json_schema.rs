@@ -3,11 +3,16 @@
 //! KrakenD's order: an empty body and one that is not JSON are violations as well, whatever the method. Unlike there, nothing
 //! may follow the JSON value: the backend would read what was never checked.
 
+use crate::base::json_weight;
 use crate::config::model;
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::Value;
 use std::fmt;
+
+/// How much a body may weigh ([`json_weight`]): some 32 MB in memory, whoever sends it. A body of 10 MiB of usual objects is well
+/// below.
+const MOST_WEIGHT: usize = 500_000;
 
 /// So many characters of a path into the body are told.
 const MAX_PATH: usize = 120;
@@ -26,6 +31,9 @@ pub enum Violation {
     /// It is not JSON, or deeper than 128 levels.
     #[error("the body is not valid JSON")]
     Malformed,
+    /// It would take too much memory.
+    #[error("the body has too many values")]
+    Heavy,
     /// It breaks a rule.
     #[error("the body breaks `{rule}` at `{path}`{detail}")]
     Rule {
@@ -52,6 +60,9 @@ impl JsonSchema {
     pub fn check(&self, body: &[u8]) -> Result<(), Violation> {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(Violation::Empty);
+        }
+        if json_weight::of(body) > MOST_WEIGHT {
+            return Err(Violation::Heavy);
         }
         // serde_json stops at 128 levels.
         let value: Value = serde_json::from_slice(body).map_err(|_| Violation::Malformed)?;

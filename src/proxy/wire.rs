@@ -39,7 +39,9 @@ pub(super) fn answered(session: &Session) -> Option<u16> {
 
 /// Cleans the path of the request if the configuration wants that before it is matched.
 pub(super) fn clean(session: &mut Session, snapshot: &Snapshot) {
-    if let Some(target) = cleaned_target(snapshot, &view(session)) {
+    if snapshot.router.settings().remove_extra_slash
+        && let Some(target) = cleaned_target(snapshot, &view(session))
+    {
         // A target that cannot be read stays what it is, and matches nothing.
         let _ = session.req_header_mut().set_raw_path(target.as_bytes());
     }

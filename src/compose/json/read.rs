@@ -1,14 +1,14 @@
 //! JSON text to values. It is as strict as Go, and where Go is lenient it is lenient in the same way.
 
+use crate::base::json_weight;
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 
 /// How deep values may nest: as deep as `serde_json` goes, far below Go's 10,000.
 const MAX_DEPTH: usize = 128;
 
-/// How many values a text may have. A value takes a multiple of the two bytes that it needs in a text (`0,`): without a bound
-/// an answer of 16 MiB would become some 500 MB.
-const MOST_VALUES: usize = 2_000_000;
+/// How much a text may weigh ([`json_weight`]): some 256 MB in memory. Without a bound 16 MiB could become over a gigabyte.
+pub(in crate::compose) const MOST_WEIGHT: usize = 4_000_000;
 
 /// What is wrong with a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,9 +22,9 @@ pub enum JsonError {
     /// Too many open brackets.
     #[error("values nest deeper than {MAX_DEPTH}")]
     Depth,
-    /// Too many values.
-    #[error("there are more than {MOST_VALUES} values")]
-    Many,
+    /// It would take too much memory.
+    #[error("there are too many values")]
+    Heavy,
 }
 
 /// The first value of a text. What follows it is not looked at, as Go's decoder leaves it in its reader.
@@ -36,7 +36,7 @@ pub enum JsonError {
 /// Says what is wrong, and where.
 pub fn read_json(body: &[u8]) -> Result<Value, JsonError> {
     let text = coerced(body);
-    Reader { text: &text, bytes: text.as_bytes(), at: 0, left: MOST_VALUES }.value(0)
+    Reader { text: &text, bytes: text.as_bytes(), at: 0, left: MOST_WEIGHT }.value(0)
 }
 
 /// Go writes one U+FFFD for each byte that is not UTF-8, and not one for each broken character as the standard library does.
@@ -57,7 +57,7 @@ struct Reader<'a> {
     /// The same, by its bytes.
     bytes: &'a [u8],
     at: usize,
-    /// How many more values there may be.
+    /// How much more it may weigh.
     left: usize,
 }
 
@@ -81,7 +81,7 @@ impl Reader<'_> {
         if depth > MAX_DEPTH {
             return Err(JsonError::Depth);
         }
-        self.left = self.left.checked_sub(1).ok_or(JsonError::Many)?;
+        self.weigh(json_weight::VALUE)?;
         match self.peek()? {
             b'{' => self.object(depth),
             b'[' => self.array(depth),
@@ -134,7 +134,13 @@ impl Reader<'_> {
         }
     }
 
+    fn weigh(&mut self, weight: usize) -> Result<(), JsonError> {
+        self.left = self.left.checked_sub(weight).ok_or(JsonError::Heavy)?;
+        Ok(())
+    }
+
     fn object(&mut self, depth: usize) -> Result<Value, JsonError> {
+        self.weigh(json_weight::OBJECT)?;
         self.at += 1;
         let mut members = Map::new();
         if self.peek()? == b'}' {
@@ -341,9 +347,12 @@ mod tests {
 
     #[test]
     fn a_text_with_more_values_than_are_held_is_refused() {
-        let list = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
-        assert!(read_json(list(MOST_VALUES - 1).as_bytes()).is_ok());
-        assert_eq!(read_json(list(MOST_VALUES).as_bytes()), Err(JsonError::Many));
+        let values = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+        let objects = |count: usize| format!("[{}0]", "{},".repeat(count));
+        assert!(read_json(values(MOST_WEIGHT - 1).as_bytes()).is_ok());
+        assert_eq!(read_json(values(MOST_WEIGHT).as_bytes()), Err(JsonError::Heavy));
+        assert!(read_json(objects(MOST_WEIGHT / 12).as_bytes()).is_ok());
+        assert_eq!(read_json(objects(MOST_WEIGHT / 10).as_bytes()), Err(JsonError::Heavy));
     }
 
     #[test]

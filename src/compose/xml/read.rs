@@ -3,7 +3,9 @@
 //! Entities of a document type are never defined, so they cannot grow; and a document can neither nest deeper than
 //! [`MAX_DEPTH`] nor name a file.
 
+use super::super::json::MOST_WEIGHT;
 use super::{ATTRIBUTE, TEXT};
+use crate::base::json_weight;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::{Reader, XmlVersion, escape};
 use serde_json::{Map, Value};
@@ -30,6 +32,9 @@ pub enum XmlError {
     /// Too many open elements.
     #[error("elements nest deeper than {MAX_DEPTH}")]
     Depth,
+    /// They would take too much memory.
+    #[error("there are too many elements")]
+    Heavy,
 }
 
 /// Reads the first element, with all that is in it, as the one field of an object.
@@ -41,10 +46,17 @@ pub fn read_xml(body: &[u8]) -> Result<Map<String, Value>, XmlError> {
     let text = decoded(body)?;
     let mut reader = Reader::from_str(text.strip_prefix('\u{feff}').unwrap_or(&text));
     let mut open: Vec<Element> = Vec::new();
+    let mut left = MOST_WEIGHT;
     loop {
         let event = reader.read_event();
         let at = reader.buffer_position();
-        let closed = match event.map_err(|_| XmlError::Malformed(at))? {
+        let event = event.map_err(|_| XmlError::Malformed(at))?;
+        if let Event::Start(tag) | Event::Empty(tag) = &event {
+            // Each element is an object, and each attribute a value.
+            let weight = json_weight::OBJECT + tag.attributes().count() * json_weight::VALUE;
+            left = left.checked_sub(weight).ok_or(XmlError::Heavy)?;
+        }
+        let closed = match event {
             Event::Start(_) if open.len() >= MAX_DEPTH => return Err(XmlError::Depth),
             Event::Start(tag) => {
                 settle(&mut open);
@@ -258,6 +270,13 @@ mod tests {
         for text in ["", "3", "<a>", "<a></b>", "<a b>", "<a b='1' b='2'/>", "<a>&amp</a>", "<", "</a>", "<a><!--"] {
             assert!(read_xml(text.as_bytes()).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_document_with_more_elements_than_are_held_is_refused() {
+        let elements = |count: usize| format!("<a>{}</a>", "<b/>".repeat(count));
+        assert!(read_xml(elements(MOST_WEIGHT / 20).as_bytes()).is_ok());
+        assert_eq!(read_xml(elements(MOST_WEIGHT / 10).as_bytes()), Err(XmlError::Heavy));
     }
 
     #[test]
