@@ -36,11 +36,12 @@ use crate::snapshot::target::Params;
 use gather::Gathering;
 use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::Connector;
-use request::ClientRequest;
+use request::{ClientRequest, Held, MOST_HELD};
 use shadow::Shadows;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 
 /// The part of the endpoint's timeout that several backends have, and that copies of one request have: what is left is for
 /// making one answer of theirs. They are KrakenD's (lura's `proxy/merging.go` and `proxy/concurrent.go`).
@@ -51,13 +52,24 @@ const FOR_COPIES: f64 = 0.75;
 pub struct Composer {
     connector: Arc<Connector>,
     shadows: Shadows,
+    held: Arc<Semaphore>,
 }
 
 impl Composer {
     /// Keeps idle connections as `options` say.
     #[must_use]
     pub fn new(options: ConnectorOptions) -> Self {
-        Self { connector: Arc::new(Connector::new(Some(options))), shadows: Shadows::default() }
+        Self {
+            connector: Arc::new(Connector::new(Some(options))),
+            shadows: Shadows::default(),
+            held: Arc::new(Semaphore::new(MOST_HELD)),
+        }
+    }
+
+    /// A share of what the bodies of all requests may take.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held::new(self.held.clone())
     }
 
     /// The answer to a request.

@@ -39,6 +39,8 @@ pub enum Failure {
     TooLarge,
     /// The client did not send its request in time.
     Deadline,
+    /// There is no room for one more request.
+    Overloaded,
     /// A fault of porteur's own.
     Internal,
     /// The client left before it had its answer.
@@ -54,7 +56,7 @@ struct Row {
 
 impl Failure {
     /// Every failure, for documentation and for metrics that must exist before the first one happens.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BadRequest,
@@ -71,6 +73,7 @@ impl Failure {
         Self::UpstreamTooLarge,
         Self::TooLarge,
         Self::Deadline,
+        Self::Overloaded,
         Self::Internal,
         Self::ClientGone,
     ];
@@ -119,6 +122,7 @@ impl Failure {
             Self::UpstreamTooLarge => (502, "upstream_too_large", "upstream answer too large"),
             Self::TooLarge => (413, "too_large", "request body too large"),
             Self::Deadline => (504, "deadline", "request timeout"),
+            Self::Overloaded => (503, "overloaded", "too many requests at once"),
             Self::Internal => (500, "internal", "internal error"),
             Self::ClientGone => (499, "client_gone", "client closed the connection"),
         };

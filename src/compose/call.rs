@@ -136,7 +136,7 @@ impl Call<'_> {
         let mut closed = 0;
         let mut last = Trouble::Failure(Failure::NoHost, "no address");
         while let Some(choice) = self.plan.upstream.choose(turn, step) {
-            match self.attempt(&choice).await {
+            match self.attempt(&choice, self.plan.upstream.choose(turn, choice.next_step).is_some()).await {
                 Ok(sent) => return Ok(sent),
                 Err(Broken::Unreached(trouble)) => {
                     step = choice.next_step;
@@ -150,7 +150,7 @@ impl Call<'_> {
         Err(last)
     }
 
-    async fn attempt(&self, choice: &Choice<'_>) -> Result<Sent, Broken> {
+    async fn attempt(&self, choice: &Choice<'_>, is_another: bool) -> Result<Sent, Broken> {
         let left = self.left();
         let Prepared { head: mut request, body, elsewhere, is_answered, modified } = self.prepare(choice.host)?;
         if is_answered {
@@ -181,7 +181,7 @@ impl Call<'_> {
         }
         let sent = self.send(&peer, request, &body).await;
         let sent = match looked {
-            Some(looked) if !self.is_rejected(generation, &sent) => looked.settle(sent),
+            Some(looked) if !self.is_rejected(generation, &sent) => looked.settle(sent, is_another),
             _ => sent,
         };
         Ok(Sent { answered: sent?, host: choice.index, generation, modified })

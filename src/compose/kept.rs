@@ -85,10 +85,17 @@ impl Looked<'_> {
         }
     }
 
-    /// What follows from the upstream's answer: it is kept, or the kept one is renewed, or stands in for a failure.
-    pub(super) fn settle(self, sent: Result<Answered, Broken>) -> Result<Answered, Broken> {
+    /// What follows from the upstream's answer: it is kept, or the kept one is renewed, or stands in for a failure. It stands in
+    /// for no host that was not reached while there `is_another`.
+    pub(super) fn settle(self, sent: Result<Answered, Broken>, is_another: bool) -> Result<Answered, Broken> {
         let now = SystemTime::now();
-        let failed = sent.as_ref().map_or(true, |answered| answered.head.status.is_server_error());
+        let failed = match &sent {
+            Ok(answered) => answered.head.status.is_server_error(),
+            Err(Broken::Unreached(_)) => !is_another,
+            // It is asked again on another connection.
+            Err(Broken::Closed(_)) => false,
+            Err(Broken::Ended(_)) => true,
+        };
         if let Lookup::Stale(stale) = &self.found
             && failed
             && let Some(answer) = stale.on_error(now).and_then(answered)

@@ -36,6 +36,8 @@ struct Next {
     referer: Option<HeaderValue>,
     /// Whether the request that is redirected has a body.
     has_body: bool,
+    /// Whether a host that is not the backend's is on the way: what it names gets no token, wherever that is.
+    has_left: bool,
 }
 
 /// The answer at the end of the redirects, if there are any.
@@ -47,9 +49,11 @@ pub(super) async fn follow(call: &Call<'_>, first: Hop) -> Result<Answered, Trou
     let origin = call.plan.upstream.host(first.host).ok_or(Trouble::Redirect("no host"))?;
     let sent = call.prepare(origin).map_err(Broken::trouble)?;
     let url = url_of(origin, &sent).ok_or(Trouble::Redirect("no URL"))?;
-    let mut at = Next { url, method: sent.head.method.clone(), referer: None, has_body: !sent.body.is_empty() };
+    let mut at =
+        Next { url, method: sent.head.method.clone(), referer: None, has_body: !sent.body.is_empty(), has_left: false };
     for _ in 0..MOST_HOPS {
-        let Some(next) = next(&answered, &at)? else { return Ok(answered) };
+        let Some(mut next) = next(&answered, &at)? else { return Ok(answered) };
+        next.has_left = at.has_left || own(call, &next).is_none();
         answered = request(call, &next).await?;
         at = next;
     }
@@ -68,7 +72,9 @@ fn url_of(host: &UpstreamHost, sent: &Prepared) -> Option<Url> {
     let mut url = Url::parse(&host.origin).ok()?;
     if let Some(destination) = &sent.elsewhere {
         url.set_scheme(if destination.https { "https" } else { "http" }).ok()?;
-        url.set_host(Some(&destination.host)).ok()?;
+        // A literal of IPv6 has no brackets there, and `Url` takes some without for something else.
+        let literal = destination.host.contains(':').then(|| format!("[{}]", destination.host));
+        url.set_host(Some(literal.as_deref().unwrap_or(&destination.host))).ok()?;
         url.set_port(destination.written_port).ok()?;
     }
     url.join(sent.head.uri.path_and_query()?.as_str()).ok()
@@ -88,7 +94,7 @@ fn next(answered: &Answered, at: &Next) -> Result<Option<Next>, Trouble> {
     let url = url.filter(|url| matches!(url.scheme(), "http" | "https")).ok_or(NOWHERE)?;
     let method = if keeps_method || at.method == Method::HEAD { at.method.clone() } else { Method::GET };
     let referer = referer(&at.url, &url);
-    Ok(Some(Next { url, method, referer, has_body: false }))
+    Ok(Some(Next { url, method, referer, has_body: false, has_left: at.has_left }))
 }
 
 /// Go tells any host the whole URL, whose query may hold a key. Here only its own host learns more than the origin, and none
@@ -113,13 +119,15 @@ async fn request(call: &Call<'_>, next: &Next) -> Result<Answered, Trouble> {
     }
 }
 
-async fn request_once(call: &Call<'_>, next: &Next) -> Result<Answered, Broken> {
-    let upstream = &call.plan.upstream;
+/// Which of the backend's hosts a redirect leads to.
+fn own(call: &Call<'_>, next: &Next) -> Option<usize> {
     let origin = next.url.origin().ascii_serialization();
-    let own = upstream.hosts().position(|host| host.is_at(&origin));
-    let Some((index, choice)) = own.and_then(|index| Some((index, upstream.at(index)?))) else {
-        return elsewhere(call, next).await;
-    };
+    call.plan.upstream.hosts().position(|host| host.is_at(&origin))
+}
+
+async fn request_once(call: &Call<'_>, next: &Next) -> Result<Answered, Broken> {
+    let Some(index) = own(call, next).filter(|_| !next.has_left) else { return elsewhere(call, next).await };
+    let choice = call.plan.upstream.at(index).ok_or(Trouble::Failure(Failure::NoHost, "no address"))?;
     let mut head = call.prepare(choice.host)?.head;
     redirected(&mut head, next)?;
     let left = call.left();

@@ -3,6 +3,7 @@
 use crate::compose::Composer;
 use crate::compose::call::{Call, Hold};
 use crate::compose::request::ClientRequest;
+use crate::forward::conditions;
 use crate::snapshot::composition::{ComposePlan, ShadowPlan};
 use crate::snapshot::target::Params;
 use log::debug;
@@ -52,6 +53,11 @@ impl Shadows {
 }
 
 async fn copy(composer: &Composer, shadow: &ShadowPlan, request: &ClientRequest, params: &Params) {
+    let is_allowed = conditions::of_backend(&shadow.plan, &request.view(), params).is_ok();
+    // A shadow is asked at once, when no earlier backend has answered yet.
+    if !is_allowed || shadow.plan.target.lacks(params) {
+        return;
+    }
     let now = Instant::now();
     let call = Call {
         composer,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use smallvec::SmallVec;
 use std::time::Duration;
 
-/// What clients are told to wait when no upstream has an address, in seconds.
+/// What clients are told to wait when no upstream has an address, or there is no room, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 /// What KrakenD's decoded answers say of themselves, and those of its router.
 const COMPLETED: HeaderName = HeaderName::from_static("x-krakend-completed");
@@ -125,7 +125,7 @@ impl Reply {
             reply.body = Bytes::from_static(failure.message().as_bytes());
         }
         match failure {
-            Failure::NoHost => reply.with(header::RETRY_AFTER, RETRY_AFTER),
+            Failure::NoHost | Failure::Overloaded => reply.with(header::RETRY_AFTER, RETRY_AFTER),
             _ => reply,
         }
     }

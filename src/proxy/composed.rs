@@ -1,7 +1,7 @@
 //! Carrying a composed endpoint: the client's request is read whole, the answer of [`compose`](crate::compose) is written.
 
 use crate::base::Failure;
-use crate::compose::request::{ClientRequest, LONGEST_BODY};
+use crate::compose::request::{ClientRequest, Held, LONGEST_BODY};
 use crate::compose::{Answer, Answered, Composer, Content};
 use crate::config::model::OutputEncoding;
 use crate::forward::reply::Reply;
@@ -13,6 +13,7 @@ use crate::snapshot::target::Params;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, StatusCode, Version};
+use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ pub(super) async fn answer(
     params: Params,
 ) -> Result<bool> {
     ctx.composed = Some(Composed { plan: plan.clone(), attempts: 0 });
-    let body = match tokio::time::timeout(UPLOAD, body(session)).await {
+    let (body, share) = match tokio::time::timeout(UPLOAD, body(session, composer)).await {
         Ok(Ok(body)) => body?,
         Ok(Err(failure)) => return refuse(session, ctx, failure).await,
         Err(_) => return refuse(session, ctx, Failure::Deadline).await,
@@ -46,7 +47,7 @@ pub(super) async fn answer(
         // The head of the answer says how long its body would be, and there is no body to be made of backends' heads.
         head.set_method(Method::GET);
     }
-    let request = Arc::new(ClientRequest { head, body, client });
+    let request = Arc::new(ClientRequest { head, body, client, held: share });
     let with_message = ctx.snapshot.return_error_msg;
     let answer = tokio::select! {
         answer = composer.answer(&plan, &request, params, with_message) => answer,
@@ -58,7 +59,7 @@ pub(super) async fn answer(
 }
 
 /// The whole body, or why it is refused.
-async fn body(session: &mut Session) -> std::result::Result<Result<Bytes>, Failure> {
+async fn body(session: &mut Session, composer: &Composer) -> std::result::Result<Result<(Bytes, Held)>, Failure> {
     let headers = &session.req_header().headers;
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > LONGEST_BODY) {
@@ -72,11 +73,12 @@ async fn body(session: &mut Session) -> std::result::Result<Result<Bytes>, Failu
     {
         return Ok(Err(error.into_down()));
     }
-    let mut body = BytesMut::new();
+    let (mut body, mut held) = (BytesMut::new(), composer.held());
     loop {
         match session.read_request_body().await {
-            Ok(None) => return Ok(Ok(body.freeze())),
+            Ok(None) => return Ok(Ok((body.freeze(), held))),
             Ok(Some(piece)) if body.len() + piece.len() > LONGEST_BODY => return Err(Failure::TooLarge),
+            Ok(Some(piece)) if !held.grow(piece.len()) => return Err(Failure::Overloaded),
             Ok(Some(piece)) => body.extend_from_slice(&piece),
             Err(error) => return Ok(Err(error.into_down())),
         }
@@ -119,19 +121,8 @@ async fn write(session: &mut Session, ctx: &mut Context, answer: Answer) -> Resu
 async fn pass(session: &mut Session, ctx: &Context, answered: Answered) -> Result<()> {
     let Answered { mut head, body, rest } = answered;
     response::reduce(&mut head);
-    if session.req_header().version == Version::HTTP_10 && response::unchunk(&mut head) {
-        session.set_keepalive(None);
-    }
     wire::dress(session, ctx, &mut head)?;
-    if rest.is_none() && head.headers.contains_key(TRANSFER_ENCODING) {
-        head.remove_header(&TRANSFER_ENCODING);
-        // RFC 9110 §8.6: what has no body of its own says nothing of the length of another's.
-        let bodiless = session.req_header().method == Method::HEAD
-            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        if !bodiless {
-            head.insert_header(CONTENT_LENGTH, body.len())?;
-        }
-    }
+    frame(session, &mut head, rest.is_none().then_some(body.len()))?;
     session.write_response_header(Box::new(head), false).await.map_err(Error::into_down)?;
     session.write_response_body(Some(body), rest.is_none()).await.map_err(Error::into_down)?;
     let Some(mut rest) = rest else { return Ok(()) };
@@ -140,5 +131,32 @@ async fn pass(session: &mut Session, ctx: &Context, answered: Answered) -> Resul
     }
     session.write_response_body(None, true).await.map_err(Error::into_down)?;
     rest.release().await;
+    Ok(())
+}
+
+/// Says how long the body is, or how its end is told: an upstream's connection may end it, a client's need not. `length`: that of
+/// a body that is there as a whole.
+fn frame(session: &mut Session, head: &mut ResponseHeader, length: Option<usize>) -> Result<()> {
+    // RFC 9110 §8.6: what has no body of its own says nothing of the length of another's.
+    let bodiless = session.req_header().method == Method::HEAD
+        || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let is_told = head.headers.contains_key(CONTENT_LENGTH);
+    let knows_chunks = session.req_header().version != Version::HTTP_10;
+    match length {
+        _ if bodiless => drop(head.remove_header(&TRANSFER_ENCODING)),
+        Some(length) => {
+            head.remove_header(&TRANSFER_ENCODING);
+            head.insert_header(CONTENT_LENGTH, length)?;
+        }
+        None if is_told => {}
+        None if knows_chunks => {
+            head.set_version(Version::HTTP_11);
+            head.insert_header(TRANSFER_ENCODING, "chunked")?;
+        }
+        None => {
+            response::unchunk(head);
+            session.set_keepalive(None);
+        }
+    }
     Ok(())
 }

@@ -63,3 +63,18 @@ fn conditions_judge_status_and_headers_of_answers_that_pass() {
     let gateway = Running::with(&[endpoint]);
     assert_eq!([gateway.get("/a/1").status, gateway.get("/a/2").status], [200, 500]);
 }
+
+#[test]
+fn a_shadow_gets_no_request_that_its_conditions_refuse() {
+    let (upstream, shadow) = (Upstream::start(|_| Reply::json(200, &json!({}))), Upstream::echo());
+    let mut decoded = endpoint("/a/{n}", &upstream.url(), "/{n}");
+    decoded["output_encoding"] = json!("json");
+    let mut copy =
+        json!({ "host": [shadow.url()], "url_pattern": "/{n}", "extra_config": { "proxy": { "shadow": true } } });
+    copy["extra_config"]["validation/cel"] = conditions(&["req_params.N == 'yes'"])["validation/cel"].clone();
+    decoded["backend"].as_array_mut().unwrap().push(copy);
+    let gateway = Running::with(&[decoded]);
+    assert_eq!([gateway.get("/a/no").status, gateway.get("/a/yes").status], [200, 200]);
+    assert_eq!(shadow.wait_for_requests(1)[0].target, "/yes");
+    assert_eq!(shadow.heads(), 1);
+}

@@ -195,3 +195,33 @@ fn a_client_of_http_1_0_gets_no_informational_answer() {
     let request = "POST /a HTTP/1.0\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 14\r\n\r\n{\"name\":\"Ann\"}";
     assert_eq!(client::send(gateway.address, request).status, 200);
 }
+
+#[test]
+fn a_kept_answer_that_came_in_chunks_leaves_the_connection_open() {
+    let (reply, feed) = Reply::stream(200);
+    let reply = reply.header("Cache-Control", "max-age=600");
+    let upstream = Upstream::sequence([reply]);
+    let gateway = Running::with(&[cached(&upstream.url())]);
+    feed.send("chunk");
+    feed.finish();
+    let mut client = Connection::open(gateway.address);
+    for _ in 0..3 {
+        let answer = client.request(client::request("GET", "/a", &[], b""));
+        assert_eq!((answer.status, answer.text().as_str()), (200, "chunk"));
+    }
+    assert_eq!(upstream.heads(), 1);
+}
+
+#[test]
+fn a_stale_answer_stands_in_for_no_host_while_another_answers() {
+    let upstream = Upstream::start(|_| {
+        Reply::text("up").header("Cache-Control", "max-age=0, stale-if-error=600").header("ETag", "\"1\"")
+    });
+    let mut endpoint = cached(&upstream.url());
+    endpoint["backend"][0]["host"] = json!(["http://127.0.0.1:1", upstream.url()]);
+    let gateway = Running::with(&[endpoint]);
+    for _ in 0..4 {
+        assert_eq!(gateway.get("/a").text(), "up");
+    }
+    assert_eq!(upstream.heads(), 4, "each was asked for");
+}
