@@ -8,6 +8,7 @@ pub mod cli;
 pub mod compose;
 pub mod config;
 pub mod demo;
+pub mod downstream;
 pub mod forward;
 pub mod guard;
 pub mod proxy;

@@ -12,7 +12,9 @@ mod wire;
 
 use crate::base::Failure;
 use crate::compose::Composer;
-use crate::config::model::OnMissing;
+use crate::config::model::{Limits, OnMissing};
+use crate::downstream::connections::Connections;
+use crate::downstream::refusal::Refusal;
 use crate::forward::egress::Carried;
 use crate::forward::ingress::{Ingress, ingress};
 use crate::forward::rejection::Verdict;
@@ -35,10 +37,6 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How long a client may keep an idle connection, in seconds. Pingora would keep it for ever after the first request
-/// (`pingora-core/src/protocols/http/v1/server.rs`, `respect_keepalive`), so it is set for each.
-const CLIENT_IDLE_SECONDS: u64 = 60;
-
 /// What all requests of a gateway share.
 pub struct Proxy {
     /// The configuration in force.
@@ -49,6 +47,10 @@ pub struct Proxy {
     pub lines: Lines,
     /// Requests under way.
     pub in_flight: InFlight,
+    /// What clients may take.
+    pub limits: Limits,
+    /// How many of them there are.
+    pub connections: Arc<Connections>,
     /// Carries composed endpoints.
     pub composer: Arc<Composer>,
 }
@@ -70,6 +72,9 @@ impl ProxyHttp for Proxy {
         session.set_pipelining_enabled(true);
         wire::clean(session, &ctx.snapshot);
         match ingress(&ctx.snapshot, &wire::view(session)) {
+            Ingress::Endpoint(..) if self.in_flight.is_too_many() => {
+                Box::pin(answer(session, ctx, Ingress::Failure(Failure::Overloaded))).await
+            }
             Ingress::Endpoint(EndpointPlan::Compose(plan), params) => {
                 Box::pin(composed::answer(&self.composer, session, ctx, plan, params)).await
             }
@@ -204,7 +209,8 @@ impl ProxyHttp for Proxy {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
-        let failure = ctx.failure.unwrap_or_else(|| errors::failure(error, ctx.left()));
+        let by_client = wire::refusal(session).map(Refusal::failure);
+        let failure = ctx.failure.or(by_client).unwrap_or_else(|| errors::failure(error, ctx.left()));
         ctx.failure = Some(failure);
         ctx.cause = error.etype().as_str();
         let answerable = failure != Failure::ClientGone && wire::answered(session).is_none();
@@ -220,6 +226,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Context) {
+        wire::connection(session).inspect(|connection| connection.finish_request());
         let took = ctx.started.elapsed();
         if let (Some(error), None) = (error, ctx.failure) {
             ctx.failure = Some(errors::failure(error, ctx.left()));
@@ -253,11 +260,13 @@ impl ProxyHttp for Proxy {
 
 impl Proxy {
     /// Bounds the time that the client may idle after this request, if it may stay at all: `Connection: close` is its own
-    /// word, and a process that drains wants it gone.
+    /// word, a process that drains wants it gone, and so do others when there is no more room. Pingora would keep it for
+    /// ever after the first request (`pingora-core/src/protocols/http/v1/server.rs`, `respect_keepalive`), so it is set for
+    /// each.
     fn limit_keepalive(&self, session: &mut Session) {
         if session.get_keepalive().is_some() {
-            let seconds = (!self.in_flight.is_draining()).then_some(CLIENT_IDLE_SECONDS);
-            session.set_keepalive(seconds);
+            let may_stay = !self.in_flight.is_draining() && !self.connections.are_scarce();
+            session.set_keepalive(may_stay.then_some(self.limits.idle_timeout.as_secs()));
         }
     }
 }

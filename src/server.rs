@@ -5,14 +5,18 @@
 
 mod admin;
 mod background;
-mod bound;
+mod descriptors;
 mod drain;
 pub mod listen;
 mod resolver;
 
 use crate::base::jws::KeyError;
 use crate::compose::Composer;
-use crate::config::model::Model;
+use crate::config::model::{Limits, Model};
+use crate::downstream::accept::Accepting;
+use crate::downstream::connections::Connections;
+use crate::downstream::edge::Edge;
+use crate::downstream::entrance::Entrance;
 use crate::proxy::Proxy;
 use crate::proxy::in_flight::InFlight;
 use crate::snapshot::addresses::AddressBook;
@@ -24,20 +28,20 @@ use crate::token::table::TokenTable;
 use admin::Admin;
 use arc_swap::ArcSwap;
 use background::{Resolving, Tokens};
-use bound::Bound;
+use descriptors::Descriptors;
 use drain::Drain;
 pub use drain::{Signals, Stop};
 use listen::{ListenError, Listening};
-use pingora_core::apps::ServerApp;
 use pingora_core::apps::http_app::HttpServer;
+use pingora_core::apps::{HttpServerOptions, ServerApp};
 use pingora_core::connectors::ConnectorOptions;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::background::background_service;
-use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
 use resolver::Resolver;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -45,6 +49,9 @@ use tokio::sync::watch;
 /// Idle upstream connections kept per worker thread. A pool smaller than the concurrency costs a multiple in CPU time,
 /// because connections are closed and made again.
 const KEPT_PER_THREAD: usize = 1024;
+
+/// Connections to the admin listener, and to each of the others that are not for the public.
+const MOST_INSIDERS: usize = 16;
 
 /// What the command line decides.
 #[derive(Debug, Clone)]
@@ -81,6 +88,7 @@ pub struct Gateway {
     server: Server,
     drain: Drain,
     keeper: Arc<Keeper>,
+    metrics: Arc<Metrics>,
     /// The stop signal of services that run to the end. Pingora would take a closed channel for a signal, so it is kept.
     never: watch::Sender<bool>,
 }
@@ -98,14 +106,26 @@ impl Gateway {
         let public = Listening::new(listen::public(model.listen_ip, model.port)?)?;
         let admin = model.admin.as_ref().map(|admin| Listening::new(listen::on(admin.listen)?)).transpose()?;
 
-        let conf = conf(settings.threads);
-        let in_flight = InFlight::new(metrics.clone());
+        let descriptors = Descriptors::take();
+        let conf = conf(settings.threads, &descriptors);
+        let in_flight = InFlight::new(metrics.clone(), model.limits.requests.unwrap_or(descriptors.requests));
+        let most = model.limits.connections.unwrap_or(descriptors.clients).min(descriptors.clients);
+        let edge = Arc::new(Edge {
+            limits: model.limits,
+            connections: Connections::new(most, metrics.connections("public")),
+            unrouted: metrics.endpoint("-"),
+            metrics: metrics.clone(),
+            lines: (!model.router.disable_access_log).then(|| settings.lines.clone()),
+            return_error_msg: model.router.return_error_msg,
+        });
         let (stopping, stop) = watch::channel(false);
         let proxy = Proxy {
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
             metrics: metrics.clone(),
             lines: settings.lines.clone(),
             in_flight: in_flight.clone(),
+            limits: model.limits,
+            connections: edge.connections.clone(),
             composer: Arc::new(Composer::new(ConnectorOptions::from_server_conf(&conf))),
         };
         let admin_app = Admin {
@@ -121,13 +141,18 @@ impl Gateway {
         server.add_service(background_service("tokens", Tokens { keeper: keeper.clone() }));
         let resolving = Resolving { resolver: Resolver::new(&addresses) };
         let resolving = server.add_service(background_service("resolver", resolving));
-        let proxy = Service::new("proxy".to_owned(), http_proxy(&server.configuration, proxy));
-        let (proxy, closed) = Bound::new(proxy, public, stop);
+        let mut proxy = http_proxy(&server.configuration, proxy);
+        let mut options = HttpServerOptions::default();
+        options.keepalive_request_limit = model.limits.requests_per_connection.map(NonZeroU32::get);
+        proxy.server_options = Some(options);
+        let listeners = vec![(public.listener, Entrance::default())];
+        let (proxy, closed) = Accepting::new("proxy", proxy, listeners, edge, stop);
         // Clients wait in the listener's backlog until names have addresses, or have had their time.
         server.add_service(proxy).add_dependency(&resolving);
 
         let drain = Drain { in_flight, stopping, closed, longest: model.max_shutdown_wait_time };
-        let mut gateway = Self { address, admin_address, server, drain, keeper, never: watch::Sender::new(false) };
+        let never = watch::Sender::new(false);
+        let mut gateway = Self { address, admin_address, server, drain, keeper, metrics, never };
         if let Some(admin) = admin {
             // It answers to the end of a drain: that is when probes and operators look.
             gateway.also_serve("admin", HttpServer::new_app(admin_app), admin);
@@ -137,10 +162,17 @@ impl Gateway {
 
     /// Serves another application on a bound listener, to the end of the gateway.
     pub fn also_serve(&mut self, name: &str, app: impl ServerApp + Send + Sync + 'static, listening: Listening) {
-        let mut service = Service::new(name.to_owned(), app);
-        service.threads = Some(1);
-        let (service, _) = Bound::new(service, listening, self.never.subscribe());
-        self.server.add_service(service);
+        let edge = Arc::new(Edge {
+            limits: Limits::default(),
+            connections: Connections::new(MOST_INSIDERS, self.metrics.connections(name)),
+            unrouted: self.metrics.endpoint("-"),
+            metrics: self.metrics.clone(),
+            lines: None,
+            return_error_msg: true,
+        });
+        let listeners = vec![(listening.listener, Entrance::default())];
+        let (service, _) = Accepting::new(name, app, listeners, edge, self.never.subscribe());
+        self.server.add_service(service.on_threads(1));
     }
 
     /// Runs until `stop` asks for the end and requests under way have their answers, then gives back the tokens of those
@@ -155,12 +187,12 @@ impl Gateway {
 
 /// Pingora's settings. Draining is ours ([`drain`]): Pingora would sleep through its whole grace period even when idle
 /// (`pingora-core/src/server/mod.rs`, `Server::run`).
-fn conf(threads: usize) -> ServerConf {
+fn conf(threads: usize, descriptors: &Descriptors) -> ServerConf {
     ServerConf {
         threads,
         // A single thread has nobody to steal from, and does without what stealing costs.
         work_stealing: threads > 1,
-        upstream_keepalive_pool_size: KEPT_PER_THREAD,
+        upstream_keepalive_pool_size: KEPT_PER_THREAD.min((descriptors.kept / threads.max(1)).max(1)),
         grace_period_seconds: Some(0),
         graceful_shutdown_timeout_seconds: Some(0),
         ..ServerConf::default()

@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top down. A module may import those below it.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "cli",
     "demo",
     "server",
     "proxy",
+    "downstream",
     "compose",
     "forward",
     "snapshot",

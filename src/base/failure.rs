@@ -13,6 +13,12 @@ pub enum Failure {
     MethodNotAllowed,
     /// The request cannot be understood or must not be forwarded.
     BadRequest,
+    /// The request's target is longer than is taken.
+    UriTooLong,
+    /// The request's head is longer than is taken, or has too many fields.
+    HeadersTooLarge,
+    /// The request did not come in time.
+    RequestTimeout,
     /// The request must not be served: its host is not allowed, or a bot made it.
     Forbidden,
     /// The endpoint's backend needs a token and there is none.
@@ -56,10 +62,13 @@ struct Row {
 
 impl Failure {
     /// Every failure, for documentation and for metrics that must exist before the first one happens.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BadRequest,
+        Self::UriTooLong,
+        Self::HeadersTooLarge,
+        Self::RequestTimeout,
         Self::Forbidden,
         Self::TokenUnavailable,
         Self::NoHost,
@@ -108,6 +117,9 @@ impl Failure {
             Self::NoRoute => (404, "no_route", "404 page not found"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "405 method not allowed"),
             Self::BadRequest => (400, "bad_request", "bad request"),
+            Self::UriTooLong => (414, "uri_too_long", "request target too long"),
+            Self::HeadersTooLarge => (431, "headers_too_large", "request head too large"),
+            Self::RequestTimeout => (408, "request_timeout", "request timeout"),
             Self::Forbidden => (403, "forbidden", "forbidden"),
             Self::TokenUnavailable => (503, "token_unavailable", "upstream credential unavailable"),
             Self::NoHost => (503, "no_host", "no upstream available"),

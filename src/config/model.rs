@@ -8,6 +8,7 @@ mod condition;
 mod credential;
 mod http_cache;
 mod json_schema;
+mod limits;
 pub mod martian;
 mod security;
 mod shape;
@@ -20,6 +21,7 @@ pub use credential::{
 };
 pub use http_cache::HttpCache;
 pub use json_schema::JsonSchema;
+pub use limits::Limits;
 pub use martian::Martian;
 pub use shape::{
     Decoding, Encoding, Field, Fields, Filter, FlatmapOperation, OutputEncoding, StaticData, StaticStrategy,
@@ -47,6 +49,8 @@ pub struct Model {
     pub debug_endpoint: bool,
     /// `echo_endpoint`: serve `/__echo/`.
     pub echo_endpoint: bool,
+    /// What a client may take: KrakenD's server keys and `extra_config.limits`.
+    pub limits: Limits,
     /// `extra_config.router`.
     pub router: Router,
     /// `extra_config."security/http"`.

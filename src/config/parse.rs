@@ -14,6 +14,7 @@ mod error_body;
 mod host;
 mod http_cache;
 mod json_schema;
+mod limits;
 mod lists;
 mod martian;
 mod method;

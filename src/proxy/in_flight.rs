@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Clone)]
 pub struct InFlight {
     metrics: Arc<Metrics>,
+    most: i64,
     draining: Arc<AtomicBool>,
 }
 
@@ -15,10 +16,10 @@ pub struct InFlight {
 pub struct Guard(prometheus::IntGauge);
 
 impl InFlight {
-    /// Counts in the gauge of `metrics`.
+    /// Counts in the gauge of `metrics`. More than `most` are refused.
     #[must_use]
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, draining: Arc::default() }
+    pub fn new(metrics: Arc<Metrics>, most: usize) -> Self {
+        Self { metrics, most: i64::try_from(most).unwrap_or(i64::MAX), draining: Arc::default() }
     }
 
     /// A request begins.
@@ -26,6 +27,12 @@ impl InFlight {
     pub fn enter(&self) -> Guard {
         self.metrics.in_flight.inc();
         Guard(self.metrics.in_flight.clone())
+    }
+
+    /// Whether there are more than there may be, the one that asks among them.
+    #[must_use]
+    pub fn is_too_many(&self) -> bool {
+        self.metrics.in_flight.get() > self.most
     }
 
     /// Requests under way.

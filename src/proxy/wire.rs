@@ -1,5 +1,7 @@
 //! Between Pingora's session and our own types: the view of a request, a reply written, the record of an answer.
 
+use crate::downstream::client_stream::ClientStream;
+use crate::downstream::refusal::Refusal;
 use crate::forward::ingress::cleaned_target;
 use crate::forward::reply::Reply;
 use crate::forward::{RequestView, security};
@@ -25,6 +27,16 @@ pub(super) fn view(session: &Session) -> RequestView<'_> {
         version: request.version,
         client: client(session),
     }
+}
+
+/// The connection of a session of HTTP/1.
+pub(super) fn connection(session: &Session) -> Option<&ClientStream> {
+    ClientStream::of(session.stream()?.as_ref())
+}
+
+/// Why the body of the request ended early, if that is the client's fault.
+pub(super) fn refusal(session: &Session) -> Option<Refusal> {
+    connection(session)?.refusal()
 }
 
 fn client(session: &Session) -> Option<IpAddr> {

@@ -298,7 +298,9 @@ pub fn clean(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::{AllowList, Answer, Backend, Decoding, Endpoint, ErrorStatus, Host, Piece, UrlPattern};
+    use crate::config::model::{
+        AllowList, Answer, Backend, Decoding, Endpoint, ErrorStatus, Host, Limits, Piece, UrlPattern,
+    };
     use std::time::Duration;
 
     fn endpoint(methods: Methods, text: &str) -> Endpoint {
@@ -345,6 +347,7 @@ mod tests {
             name => Methods::Only(vec![name.parse().expect("a method")]),
         };
         Model {
+            limits: Limits::default(),
             name: None,
             listen_ip: None,
             port: 0,

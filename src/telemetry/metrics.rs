@@ -2,13 +2,16 @@
 //!
 //! The request path uses handles resolved when the Snapshot is compiled; a request adds to plain atomics.
 
+mod connections;
 mod tokens;
 
+pub use connections::{ConnectionMetrics, Cut};
 pub use tokens::{
     ForcedBy, MissingAction, ReplayResult, RequestTokenMetrics, TokenCounters, TokenMetrics, TokenReading, TokenState,
 };
 
 use crate::base::Failure;
+use connections::ConnectionFamilies;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
     Registry, TextEncoder,
@@ -33,6 +36,7 @@ pub struct Metrics {
     failures: Vec<IntCounter>,
     log_dropped: IntCounter,
     verifications: IntCounter,
+    connections: ConnectionFamilies,
     /// Requests under way.
     pub in_flight: IntGauge,
     /// Token metrics.
@@ -102,6 +106,7 @@ impl Metrics {
                 )?,
             )?,
             in_flight: register(&registry, IntGauge::new("porteur_requests_in_flight", "Requests under way.")?)?,
+            connections: ConnectionFamilies::new(&registry)?,
             tokens: TokenMetrics::new(&registry)?,
             registry,
         })
@@ -116,6 +121,12 @@ impl Metrics {
             statuses: std::iter::repeat_with(OnceLock::new).take(STATUSES.len() + 1).collect(),
             duration: self.durations.with_label_values(&[endpoint]),
         }
+    }
+
+    /// Handles for the connections of one listener.
+    #[must_use]
+    pub fn connections(&self, listener: &str) -> ConnectionMetrics {
+        self.connections.of(listener)
     }
 
     /// The counter of verifiers that did not find what they claim.

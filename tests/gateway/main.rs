@@ -20,6 +20,8 @@ mod client_auth;
 mod client_auth_assertions;
 mod client_auth_certificates;
 mod conditions;
+#[path = "../conformance/request_framing.rs"]
+mod conformance_request_framing;
 mod decoded;
 mod decoded_configs;
 mod decoded_connections;
@@ -46,6 +48,8 @@ mod rotation;
 mod routing;
 mod secrecy;
 mod security;
+#[path = "../security/smuggling.rs"]
+mod security_smuggling;
 mod support_of_credentials;
 mod support_works;
 mod token_command;

@@ -163,10 +163,14 @@ impl Connection {
     /// Everything until the server closes, which it must do in time. A reset counts as the end.
     #[track_caller]
     pub fn rest(&mut self) -> Vec<u8> {
+        self.try_rest().unwrap_or_else(|error| panic!("the connection stays open: {error}"))
+    }
+
+    pub fn try_rest(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         match self.0.read_to_end(&mut bytes) {
-            Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("the connection stays open: {error}"),
-            _ => bytes,
+            Err(error) if error.kind() != ErrorKind::ConnectionReset => Err(error),
+            _ => Ok(bytes),
         }
     }
 

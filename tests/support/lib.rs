@@ -13,6 +13,7 @@ pub mod idp;
 pub mod listener;
 pub mod poll;
 pub mod program;
+pub mod raw;
 pub mod ready;
 pub mod reply;
 pub mod scripted;

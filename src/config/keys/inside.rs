@@ -9,6 +9,7 @@ pub(super) fn keys(namespace: &str) -> &'static [Key] {
         "router" => ROUTER,
         "router.error_body" => ERROR_BODY,
         "admin" => ADMIN,
+        "limits" => LIMITS,
         "auth/client-credentials" => CLIENT_CREDENTIALS,
         "auth/client-credentials.tls" => TLS,
         "proxy" => PROXY,
@@ -101,6 +102,28 @@ const ADMIN: &[Key] = &[
     supported("listen", String, "loopback address and port of the admin listener"),
     not_yet("token_file", String, "admin access beyond loopback"),
     not_yet("tls", Object, "admin access beyond loopback"),
+];
+
+const LIMITS: &[Key] = &[
+    supported("max_headers", Integer, "header fields of a request; 100 unless set"),
+    supported("max_uri_length", Integer, "bytes of a request's target; 16384 unless set"),
+    supported(
+        "min_receive_rate",
+        Integer,
+        "bytes of a request's body in each second that it is waited for; 240 unless set, 0: any",
+    ),
+    supported(
+        "min_send_rate",
+        Integer,
+        "bytes that a client takes in each second it is waited for; 240 unless set, 0: any",
+    ),
+    supported("max_connections", Integer, "connections of clients; half of the descriptors unless set"),
+    supported("max_requests", Integer, "requests under way; a quarter of the descriptors unless set"),
+    supported(
+        "max_requests_per_connection",
+        Integer,
+        "answers after which a connection is closed; no limit unless set",
+    ),
 ];
 
 const PINS: &str = "browsers no longer pin keys, and KrakenD no longer sends the header";

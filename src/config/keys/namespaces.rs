@@ -56,6 +56,7 @@ const MODELS: &str =
 /// Every namespace of KrakenD and of porteur.
 pub const NAMESPACES: &[Namespace] = &[
     built("router", SERVICE, "how the router behaves"),
+    built("limits", SERVICE, "what clients may take (extension)"),
     built("admin", SERVICE, "the admin listener (extension)"),
     built("auth/credentials", SERVICE, "credentials with a name, for backends to use (extension)"),
     built("auth/client-credentials", BACKEND, "the token this backend's requests carry"),

@@ -10,7 +10,6 @@ pub const OUTPUT_ENCODINGS: &[&str] =
 
 const CLIENT: &str = "limits of the outbound connection pool";
 const POOL: &str = "porteur sizes its connection pools itself";
-const SERVER: &str = "time and size limits of client connections";
 
 pub(super) const KEYS: &[Key] = &[
     ignored("$schema", String, "for editors"),
@@ -31,11 +30,11 @@ pub(super) const KEYS: &[Key] = &[
     supported("debug_endpoint", Boolean, "serve /__debug/"),
     supported("echo_endpoint", Boolean, "serve /__echo/"),
     supported("max_shutdown_wait_time", Duration, "how long a drain may take; 30s unless set"),
-    not_yet("read_timeout", Duration, SERVER),
-    not_yet("read_header_timeout", Duration, SERVER),
-    not_yet("write_timeout", Duration, SERVER),
-    not_yet("idle_timeout", Duration, SERVER),
-    unless("max_header_bytes", Integer, SERVER, &["1000000", "1048576"]),
+    supported("read_timeout", Duration, "how long a whole request may take to come in, its body included"),
+    supported("read_header_timeout", Duration, "how long the head of a request may take to come in; 10s unless set"),
+    supported("write_timeout", Duration, "from the head of a request to the end of its answer"),
+    supported("idle_timeout", Duration, "how long a client may keep a connection between requests; 60s unless set"),
+    supported("max_header_bytes", Integer, "size of a request's head; 65536 unless set"),
     observed("max_idle_connections", Integer, POOL),
     observed("max_idle_connections_per_host", Integer, POOL),
     observed("idle_connection_timeout", Duration, POOL),

@@ -13,7 +13,7 @@ use super::endpoint::{self, Service, is_unset};
 use super::host::hosts;
 use super::namespaces::{Namespaces, may_be_allowed};
 use super::shape::output_encoding;
-use super::{admin, bot_detector, router, security_http};
+use super::{admin, bot_detector, limits, router, security_http};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -42,6 +42,7 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
     let listen_ip = root.get("listen_ip").and_then(|node| listen_ip(cx, node));
     let port = port(cx, &root);
     let admin = admin::admin(cx, namespaces.get("admin"), (listen_ip, port));
+    let limits = limits::limits(cx, &root, namespaces.get("limits"));
     warn_unused_options(cx);
     Some(Model {
         name: root.string(cx, "name").map(str::to_owned),
@@ -53,6 +54,7 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
         security,
         bots,
         admin,
+        limits,
         router: settings,
         endpoints,
     })

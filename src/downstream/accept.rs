@@ -1,0 +1,151 @@
+//! The accept loop of a listener, as a service of Pingora's server.
+
+use crate::downstream::client_stream::ClientStream;
+use crate::downstream::connections::Place;
+use crate::downstream::edge::Edge;
+use crate::downstream::entrance::Entrance;
+use crate::telemetry::metrics::Cut;
+use async_trait::async_trait;
+use log::{error, warn};
+use pingora_core::apps::ServerApp;
+use pingora_core::protocols::Stream;
+use pingora_core::server::{ListenFds, ShutdownWatch};
+use pingora_core::services::{ServiceReadyNotifier, ServiceWithDependents};
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// After the system had no descriptor or memory for a connection. It says so again at once as long as that lasts.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A listener and what its connections are served by.
+pub struct Accepting<A> {
+    name: String,
+    app: Arc<A>,
+    listeners: Vec<(StdListener, Entrance)>,
+    edge: Arc<Edge>,
+    stop: ShutdownWatch,
+    closed: watch::Sender<bool>,
+    threads: Option<usize>,
+}
+
+impl<A> Accepting<A> {
+    /// Serves `app` on bound listeners. They close when `stop` becomes true; the receiver becomes true when they have.
+    pub fn new(
+        name: &str,
+        app: A,
+        listeners: Vec<(StdListener, Entrance)>,
+        edge: Arc<Edge>,
+        stop: ShutdownWatch,
+    ) -> (Self, watch::Receiver<bool>) {
+        let (closed, is_closed) = watch::channel(false);
+        (Self { name: name.to_owned(), app: Arc::new(app), listeners, edge, stop, closed, threads: None }, is_closed)
+    }
+
+    /// On so many threads of its own; as many as the process has unless set.
+    #[must_use]
+    pub fn on_threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+}
+
+#[async_trait]
+impl<A: ServerApp + Send + Sync + 'static> ServiceWithDependents for Accepting<A> {
+    async fn start_service(&mut self, _: Option<ListenFds>, _: ShutdownWatch, _: usize, ready: ServiceReadyNotifier) {
+        let mut loops = Vec::new();
+        for (listener, entrance) in self.listeners.drain(..) {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => {
+                    let door = Door {
+                        app: self.app.clone(),
+                        entrance: Arc::new(entrance),
+                        edge: self.edge.clone(),
+                        stop: self.stop.clone(),
+                    };
+                    loops.push(tokio::spawn(door.accept(listener)));
+                }
+                Err(error) => error!("a listener cannot be used: {error}"),
+            }
+        }
+        ready.notify_ready();
+        for accepting in loops {
+            let _ = accepting.await;
+        }
+        self.app.cleanup().await;
+        self.closed.send_replace(true);
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn threads(&self) -> Option<usize> {
+        self.threads
+    }
+}
+
+/// One listener's share of the work.
+struct Door<A> {
+    app: Arc<A>,
+    entrance: Arc<Entrance>,
+    edge: Arc<Edge>,
+    stop: ShutdownWatch,
+}
+
+impl<A: ServerApp + Send + Sync + 'static> Door<A> {
+    async fn accept(self, listener: TcpListener) {
+        let mut stop = self.stop.clone();
+        let stopped = stop.wait_for(|stop| *stop);
+        tokio::pin!(stopped);
+        loop {
+            let next = async {
+                let place = self.edge.connections.place().await;
+                (listener.accept().await, place)
+            };
+            let (accepted, place) = tokio::select! {
+                biased;
+                _ = &mut stopped => return,
+                next = next => next,
+            };
+            match accepted {
+                Ok((tcp, client)) => self.serve(tcp, client, place),
+                Err(error) => {
+                    drop(place);
+                    self.failed(&error).await;
+                }
+            }
+        }
+    }
+
+    fn serve(&self, tcp: TcpStream, client: SocketAddr, place: Place) {
+        let (app, entrance, edge, stop) =
+            (self.app.clone(), self.entrance.clone(), self.edge.clone(), self.stop.clone());
+        place.take();
+        tokio::spawn(async move {
+            let Ok(opened) = entrance.enter(tcp, client, edge.limits.head_timeout).await else {
+                edge.connections.metrics().cut(Cut::Entrance);
+                return;
+            };
+            let mut stream: Option<Stream> = Some(Box::new(ClientStream::new(opened, edge, place)));
+            while let Some(current) = stream {
+                stream = app.process_new(current, &stop).await;
+            }
+        });
+    }
+
+    /// Most errors are those of a client that left while it waited (accept(2)). The others last.
+    async fn failed(&self, error: &io::Error) {
+        use rustix::io::Errno;
+        let lasting = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+        if Errno::from_io_error(error).is_some_and(|errno| lasting.contains(&errno)) {
+            self.edge.connections.metrics().accept_failed();
+            warn!("cannot accept connections: {error}");
+            sleep(PAUSE).await;
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! A client's connection as Pingora's HTTP server reads and writes it.
+//!
+//! What comes in is followed ([`Inbound`]), what goes out is gathered ([`Outbound`]). A request's head that must not pass
+//! is answered here: Pingora sees a connection that ends, and no hook is called.
+
+use crate::downstream::connections::Place;
+use crate::downstream::edge::Edge;
+use crate::downstream::inbound::{Inbound, Taken};
+use crate::downstream::linger::Linger;
+use crate::downstream::outbound::Outbound;
+use crate::downstream::refusal::Refusal;
+use crate::downstream::transport::Transport;
+use crate::telemetry::metrics::Cut;
+use async_trait::async_trait;
+use pingora_core::protocols::l4::socket::SocketAddr as PingoraAddr;
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::tls::{ALPN, SslDigest};
+use pingora_core::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, IO, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
+};
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+/// What is known of a connection when its first request comes.
+pub(super) struct Opened {
+    pub transport: Transport,
+    /// Where the client is: the other end, or whom a trusted proxy names.
+    pub client: SocketAddr,
+    /// The descriptor, for Pingora to tell connections apart.
+    pub descriptor: i32,
+    /// How its TLS is, if it has any.
+    pub tls: Option<Arc<SslDigest>>,
+    /// Whether it speaks HTTP/2.
+    pub is_http2: bool,
+}
+
+/// The connection.
+pub struct ClientStream {
+    transport: Transport,
+    /// `None` for HTTP/2, whose frames Pingora's library follows.
+    inbound: Option<Inbound>,
+    outbound: Outbound,
+    ending: Ending,
+    edge: Arc<Edge>,
+    place: Place,
+    client: SocketAddr,
+    descriptor: i32,
+    socket: Arc<SocketDigest>,
+    tls: Option<Arc<SslDigest>>,
+}
+
+/// How far the end of a connection is whose request was refused.
+enum Ending {
+    NotYet,
+    /// The answer is being sent.
+    Answering,
+    /// The answer is sent; the client may still be sending.
+    Lingering(Linger),
+    Over,
+}
+
+impl ClientStream {
+    pub(super) fn new(opened: Opened, edge: Arc<Edge>, place: Place) -> Self {
+        let Opened { transport, client, descriptor, tls, is_http2 } = opened;
+        let socket = SocketDigest::from_raw_fd(descriptor);
+        // Pingora would ask the system, for each connection, and does not know of proxies.
+        let _ = socket.peer_addr.set(Some(PingoraAddr::Inet(client)));
+        Self {
+            transport,
+            inbound: (!is_http2).then(|| Inbound::new(&edge)),
+            outbound: Outbound::new(edge.send_pace()),
+            ending: Ending::NotYet,
+            edge,
+            place,
+            client,
+            descriptor,
+            socket: Arc::new(socket),
+            tls,
+        }
+    }
+
+    /// The connection behind a session's stream, which is always one of ours on a listener of ours.
+    #[must_use]
+    pub fn of(stream: &dyn IO) -> Option<&Self> {
+        stream.as_any().downcast_ref()
+    }
+
+    /// The request under way is through with.
+    pub fn finish_request(&self) {
+        self.inbound.iter().for_each(Inbound::finish_one);
+    }
+
+    /// Why the body of the request under way ended early, if that is the client's fault.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.inbound.as_ref().and_then(Inbound::refusal)
+    }
+
+    fn client_ip(&self) -> IpAddr {
+        self.client.ip().to_canonical()
+    }
+
+    /// Bytes for Pingora, until there is a refusal.
+    fn poll_followed(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Some(inbound) = &mut self.inbound else { return self.transport.poll_read(cx, buffer) };
+        let before = buffer.filled().len();
+        match self.transport.poll_read(cx, buffer) {
+            Poll::Pending => {
+                if inbound.is_idle() && self.place.presence().is_to_leave(cx) {
+                    return Poll::Ready(Ok(()));
+                }
+                inbound.poll_overdue(cx, &self.edge).map(Ok)
+            }
+            Poll::Ready(Ok(())) => {
+                let came = buffer.filled().get(before..).unwrap_or_default();
+                if came.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+                let heads = inbound.heads();
+                let taken = inbound.take(came, &self.edge);
+                if inbound.heads() != heads {
+                    self.place.presence().is_busy();
+                    let timeout = self.edge.limits.write_timeout;
+                    self.outbound.expect_by(timeout.map(|timeout| Instant::now() + timeout));
+                }
+                if let Taken::Only(passed) = taken {
+                    buffer.set_filled(before + passed);
+                }
+                Poll::Ready(Ok(()))
+            }
+            failed @ Poll::Ready(Err(_)) => failed,
+        }
+    }
+
+    /// The end of a connection whose request was refused: its answer, then nothing.
+    fn poll_refused(&mut self, refusal: Refusal, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            match &mut self.ending {
+                Ending::NotYet => {
+                    let Some(inbound) = &self.inbound else { return Poll::Ready(Ok(())) };
+                    if !inbound.is_refused_in_head() {
+                        self.edge.connections.metrics().cut(Cut::Refused);
+                        self.ending = Ending::Over;
+                        return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refusal)));
+                    }
+                    if inbound.is_answering() {
+                        // Its turn comes after the answers of those before it; Pingora reads again then.
+                        return Poll::Pending;
+                    }
+                    self.edge.refused(refusal, self.client_ip(), inbound.age());
+                    let answer = refusal.answer(self.edge.return_error_msg);
+                    self.ending = Ending::Answering;
+                    // It is short, and waits for the flush.
+                    let _ = ready!(self.outbound.poll_write(&mut self.transport, cx, &answer));
+                }
+                Ending::Answering => {
+                    let sent = ready!(self.outbound.poll_flush(&mut self.transport, cx));
+                    let closed = sent.and(ready!(self.transport.poll_shutdown(cx)));
+                    self.ending = if closed.is_ok() { Ending::Lingering(Linger::begin()) } else { Ending::Over };
+                }
+                Ending::Lingering(linger) => {
+                    ready!(linger.poll_done(&mut self.transport, cx));
+                    self.ending = Ending::Over;
+                }
+                Ending::Over => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    fn note_slow_reader(&self, written: &Poll<io::Result<impl Sized>>) {
+        if let Poll::Ready(Err(error)) = written
+            && error.kind() == io::ErrorKind::TimedOut
+        {
+            self.edge.connections.metrics().cut(Cut::SlowReader);
+        }
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let stream = self.get_mut();
+        if let Some(refusal) = stream.refusal() {
+            return stream.poll_refused(refusal, cx);
+        }
+        let before = buffer.filled().len();
+        let read = ready!(stream.poll_followed(cx, buffer));
+        match stream.refusal() {
+            // What may pass goes first.
+            Some(refusal) if read.is_ok() && buffer.filled().len() == before => stream.poll_refused(refusal, cx),
+            _ => Poll::Ready(read),
+        }
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let stream = self.get_mut();
+        if let Some(inbound) = &mut stream.inbound {
+            inbound.see_answer(data);
+        }
+        let written = stream.outbound.poll_write(&mut stream.transport, cx, data);
+        stream.note_slow_reader(&written);
+        written
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let stream = self.get_mut();
+        let flushed = stream.outbound.poll_flush(&mut stream.transport, cx);
+        stream.note_slow_reader(&flushed);
+        flushed
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let stream = self.get_mut();
+        ready!(stream.outbound.poll_flush(&mut stream.transport, cx))?;
+        stream.transport.poll_shutdown(cx)
+    }
+}
+
+#[async_trait]
+impl Shutdown for ClientStream {
+    async fn shutdown(&mut self) {
+        let closed = poll_fn(|cx| Pin::new(&mut *self).poll_shutdown(cx)).await;
+        if closed.is_ok() && self.inbound.as_ref().is_some_and(Inbound::is_in_body) {
+            let mut linger = Linger::begin();
+            poll_fn(|cx| linger.poll_done(&mut self.transport, cx)).await;
+        }
+    }
+}
+
+impl UniqueID for ClientStream {
+    fn id(&self) -> i32 {
+        self.descriptor
+    }
+}
+
+impl Ssl for ClientStream {
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.tls.clone()
+    }
+
+    /// Pingora takes this for the protocol to speak, also where there is no TLS.
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        Some(if self.inbound.is_none() { ALPN::H2 } else { ALPN::H1 })
+    }
+}
+
+impl GetTimingDigest for ClientStream {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        Vec::new()
+    }
+}
+
+impl GetProxyDigest for ClientStream {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        None
+    }
+}
+
+impl GetSocketDigest for ClientStream {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        Some(self.socket.clone())
+    }
+}
+
+impl Peek for ClientStream {}
+
+impl fmt::Debug for ClientStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientStream").field("client", &self.client).finish_non_exhaustive()
+    }
+}

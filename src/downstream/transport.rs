@@ -1,0 +1,56 @@
+//! What carries a client's bytes: TCP, or TLS on it, behind bytes that were already read to tell the protocol.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A transport, and what was read of it before anybody asked.
+pub(super) struct Transport {
+    early: Vec<u8>,
+    carrier: Carrier,
+}
+
+enum Carrier {
+    Plain(TcpStream),
+}
+
+impl Transport {
+    /// TCP. `early` was read of it already and comes first.
+    pub(super) const fn plain(tcp: TcpStream, early: Vec<u8>) -> Self {
+        Self { early, carrier: Carrier::Plain(tcp) }
+    }
+
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.early.is_empty() {
+            let length = self.early.len().min(buffer.remaining());
+            self.early.drain(..length).for_each(|byte| buffer.put_slice(&[byte]));
+            return Poll::Ready(Ok(()));
+        }
+        match &mut self.carrier {
+            Carrier::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+        }
+    }
+
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 2]) -> Poll<io::Result<usize>> {
+        let [first, second] = parts;
+        match &mut self.carrier {
+            Carrier::Plain(tcp) if second.is_empty() => Pin::new(tcp).poll_write(cx, first),
+            Carrier::Plain(tcp) if first.is_empty() => Pin::new(tcp).poll_write(cx, second),
+            Carrier::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)]),
+        }
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.carrier {
+            Carrier::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+        }
+    }
+
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.carrier {
+            Carrier::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+        }
+    }
+}
