@@ -259,13 +259,19 @@ impl ProxyHttp for Proxy {
 }
 
 impl Proxy {
+    /// Whether the connection has had as many requests as it may.
+    fn is_last(&self, session: &Session) -> bool {
+        let most = self.limits.requests_per_connection.map(|most| u64::from(most.get()));
+        most.is_some_and(|most| wire::connection(session).is_some_and(|client| client.answered() + 1 >= most))
+    }
+
     /// Bounds the time that the client may idle after this request, if it may stay at all: `Connection: close` is its own
     /// word, a process that drains wants it gone, and so do others when there is no more room. Pingora would keep it for
     /// ever after the first request (`pingora-core/src/protocols/http/v1/server.rs`, `respect_keepalive`), so it is set for
     /// each.
     fn limit_keepalive(&self, session: &mut Session) {
         if session.get_keepalive().is_some() {
-            let may_stay = !self.in_flight.is_draining() && !self.connections.are_scarce();
+            let may_stay = !self.in_flight.is_draining() && !self.connections.are_scarce() && !self.is_last(session);
             session.set_keepalive(may_stay.then_some(self.limits.idle_timeout.as_secs()));
         }
     }

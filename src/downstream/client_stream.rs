@@ -97,6 +97,12 @@ impl ClientStream {
         self.inbound.iter().for_each(Inbound::finish_one);
     }
 
+    /// Requests that were answered before the one under way.
+    #[must_use]
+    pub fn answered(&self) -> u64 {
+        self.inbound.as_ref().map_or(0, Inbound::finished)
+    }
+
     /// Why the body of the request under way ended early, if that is the client's fault.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
@@ -154,6 +160,7 @@ impl ClientStream {
                         // Its turn comes after the answers of those before it; Pingora reads again then.
                         return Poll::Pending;
                     }
+                    self.edge.connections.metrics().cut(Cut::Refused);
                     self.edge.refused(refusal, self.client_ip(), inbound.age());
                     let answer = refusal.answer(self.edge.return_error_msg);
                     self.ending = Ending::Answering;

@@ -108,7 +108,7 @@ impl Inbound {
 
     /// Whether a request is under way that came before.
     pub(super) fn is_answering(&self) -> bool {
-        self.framing.requests() > self.finished.load(Ordering::Relaxed)
+        self.framing.requests() > self.finished()
     }
 
     /// Whether nothing is under way at all.
@@ -129,6 +129,11 @@ impl Inbound {
     /// How many heads were complete.
     pub(super) const fn heads(&self) -> u64 {
         self.framing.requests()
+    }
+
+    /// How many requests are through with.
+    pub(super) fn finished(&self) -> u64 {
+        self.finished.load(Ordering::Relaxed)
     }
 
     /// A request is through with.

@@ -1,5 +1,6 @@
-//! How long a client may keep us waiting in one direction: at first for a grace, then as long as its rate is no less than
-//! a minimum, and never for longer than [`LONGEST`] at a time.
+//! How long a client may keep us waiting in one direction: at first for a grace, and then as long as it earns time with
+//! bytes at a minimum rate. No more than [`MOST`] can be saved up: bytes that a socket's buffer took at once earn much, and
+//! a client that then stalls must not live on them.
 //!
 //! The clock is looked at only where there is a wait, so a client that keeps up costs nothing.
 
@@ -9,45 +10,47 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The longest single wait, whatever a client has earned by being fast before.
-const LONGEST: Duration = Duration::from_secs(60);
+/// The longest wait, however fast a client was before. It is nginx's default for both directions.
+const MOST: Duration = Duration::from_secs(60);
 
 /// One direction of a connection.
 pub(super) struct Pace {
     rate: Option<NonZeroU32>,
     grace: Duration,
+    /// The time that may still be spent.
+    left: Duration,
+    /// Bytes that have not been turned into time yet.
     bytes: u64,
-    waited: Duration,
     since: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Pace {
-    /// `rate` in bytes per second; `None`: only a single wait is bounded.
+    /// `rate` in bytes per second; `None`: each byte earns as much as there is to have.
     pub(super) const fn new(rate: Option<NonZeroU32>, grace: Duration) -> Self {
-        Self { rate, grace, bytes: 0, waited: Duration::ZERO, since: None, timer: None }
+        Self { rate, grace, left: grace, bytes: 0, since: None, timer: None }
     }
 
     /// Another message begins.
-    pub(super) fn restart(&mut self) {
-        (self.bytes, self.waited, self.since) = (0, Duration::ZERO, None);
+    pub(super) const fn restart(&mut self) {
+        (self.left, self.bytes, self.since) = (self.grace, 0, None);
     }
 
     /// Bytes have moved.
     pub(super) fn moved(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_add(bytes as u64);
         if let Some(since) = self.since.take() {
-            self.waited += since.elapsed();
+            self.left = self.left.saturating_sub(since.elapsed());
         }
     }
 
     /// Nothing moves. Ready when that has been so for too long, or when it is `deadline`.
     pub(super) fn poll_exhausted(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
-        let begins = self.since.is_none();
-        let since = *self.since.get_or_insert_with(Instant::now);
-        if begins {
-            let end = since + self.left();
-            let end = deadline.map_or(end, |deadline| deadline.min(end));
+        if self.since.is_none() {
+            self.left = self.earned();
+            let now = Instant::now();
+            self.since = Some(now);
+            let end = deadline.map_or(now + self.left, |deadline| deadline.min(now + self.left));
             match &mut self.timer {
                 Some(timer) => timer.as_mut().reset(end),
                 None => self.timer = Some(Box::pin(sleep_until(end))),
@@ -56,10 +59,11 @@ impl Pace {
         self.timer.as_mut().map_or(Poll::Pending, |timer| timer.as_mut().poll(cx))
     }
 
-    fn left(&self) -> Duration {
-        let Some(rate) = self.rate else { return LONGEST };
-        let earned = Duration::from_secs(self.bytes / u64::from(rate.get()));
-        (self.grace + earned).saturating_sub(self.waited).min(LONGEST)
+    fn earned(&mut self) -> Duration {
+        let bytes = std::mem::take(&mut self.bytes);
+        let Some(rate) = self.rate else { return MOST };
+        let millis = bytes.saturating_mul(1000) / u64::from(rate.get());
+        self.left.saturating_add(Duration::from_millis(millis)).min(MOST)
     }
 }
 
@@ -100,7 +104,7 @@ mod tests {
     async fn no_credit_lasts_for_ever() {
         let mut pace = pace();
         pace.moved(10_000_000);
-        assert_eq!(exhausted(&mut pace).await, LONGEST);
+        assert_eq!(exhausted(&mut pace).await, MOST);
     }
 
     #[tokio::test(start_paused = true)]

@@ -48,6 +48,8 @@ mod rotation;
 mod routing;
 mod secrecy;
 mod security;
+#[path = "../security/limits.rs"]
+mod security_limits;
 #[path = "../security/smuggling.rs"]
 mod security_smuggling;
 mod support_of_credentials;
