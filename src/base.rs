@@ -12,6 +12,7 @@ pub mod random;
 pub mod secret;
 pub mod server_url;
 pub mod text;
+pub mod x509;
 
 pub use certificate::ClientCertificate;
 pub use clock::{Clock, Moment};

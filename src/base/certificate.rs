@@ -1,4 +1,4 @@
-//! Certificates in PEM files: a client certificate with its key, and the authorities to trust.
+//! Certificates in PEM files: one with its key, a client's or a server's, and the authorities to trust.
 //!
 //! Everything that a TLS library would only find out when it connects is checked when a file is read; `ureq` panics over a
 //! certificate that does not fit its key (`ureq/src/tls/rustls.rs`, "valid client auth certificate").
@@ -43,15 +43,9 @@ impl ClientCertificate {
     /// # Errors
     /// If either is not what it should be, or they do not fit.
     pub fn read(chain: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
-        let chain = certificates(chain)?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| CertificateError::NoKey)?;
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        match CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider) {
-            Ok(_) => Ok(Self { chain, key }),
-            Err(TlsError::InconsistentKeys(_)) => Err(CertificateError::Mismatch),
-            Err(TlsError::InvalidCertificate(_)) => Err(CertificateError::Malformed),
-            Err(_) => Err(CertificateError::UnusableKey),
-        }
+        let (chain, key) = (certificates(chain)?, private_key(key)?);
+        pair(chain.clone(), key.clone_key())?;
+        Ok(Self { chain, key })
     }
 
     /// The private key. Not for anything but a TLS library.
@@ -66,6 +60,27 @@ impl fmt::Debug for ClientCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCertificate").field("certificates", &self.chain.len()).finish_non_exhaustive()
     }
+}
+
+/// A certificate with its issuers and its private key, in the form that a TLS server uses.
+///
+/// # Errors
+/// If either file's content is not what it should be, or they do not fit.
+pub fn certified(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, CertificateError> {
+    pair(certificates(chain)?, private_key(key)?)
+}
+
+fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, CertificateError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|_| CertificateError::NoKey)
+}
+
+fn pair(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<CertifiedKey, CertificateError> {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    CertifiedKey::from_der(chain, key, &provider).map_err(|error| match error {
+        TlsError::InconsistentKeys(_) => CertificateError::Mismatch,
+        TlsError::InvalidCertificate(_) => CertificateError::Malformed,
+        _ => CertificateError::UnusableKey,
+    })
 }
 
 /// The certificates of a PEM file, at least one, each of them readable.
