@@ -166,7 +166,8 @@ impl<'a> Der<'a> {
         let (first, mut rest) = rest.split_first()?;
         let mut length = usize::from(*first);
         if *first >= 0x80 {
-            let (digits, after) = rest.split_at_checked(usize::from(first & 0x7f)).filter(|(digits, _)| digits.len() <= 4)?;
+            let (digits, after) =
+                rest.split_at_checked(usize::from(first & 0x7f)).filter(|(digits, _)| digits.len() <= 4)?;
             length = digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit));
             rest = after;
         }
@@ -215,7 +216,10 @@ mod tests {
     #[test]
     fn without_names_people_know_it_by_its_address_or_subject() {
         let named = |change: fn(&mut CertificateParams)| read(&certificate(change)).unwrap().name();
-        assert_eq!(named(|params| params.subject_alt_names = vec![SanType::IpAddress([127, 0, 0, 1].into())]), "127.0.0.1");
+        assert_eq!(
+            named(|params| params.subject_alt_names = vec![SanType::IpAddress([127, 0, 0, 1].into())]),
+            "127.0.0.1"
+        );
         assert_eq!(named(|params| params.subject_alt_names.clear()), "rcgen self signed cert");
     }
 

@@ -60,6 +60,11 @@ codes! {
     PER_REQUEST = "E048": "a `${request.…}` or `${jwt.…}` cannot be filled in";
     FRAMING = "E049": "a modifier would change a header that HTTP itself uses";
 
+    TLS_VERSION = "E070": "a version of TLS is not spoken, or two of them contradict each other";
+    CIPHER_SUITE = "E071": "a cipher suite or a curve is not offered";
+    LISTENER = "E072": "a listener has no address, or one that is taken";
+    NETWORK = "E073": "a network is not valid";
+
     IGNORED_KEY = "W001": "an unknown key has no effect";
     NO_EFFECT = "W002": "a known key has no effect";
     LEGACY_NAME = "W003": "an old name stands for a newer one";
@@ -83,6 +88,10 @@ codes! {
     UNREAD_SETTINGS = "W021": "a file in the folder of settings is not read";
     NEVER_RUNS = "W022": "a modifier runs on no side";
     TOKEN_HEADER = "W023": "a modifier sets the header that the token goes into";
+
+    TLS_RAISED = "W042": "an old version of TLS or a curve is left out";
+    OUT_OF_DATE = "W043": "a certificate is not valid today";
+    BROAD_TRUST = "W044": "more are trusted than may be meant";
 
     // Lints: only `porteur check` looks for these.
     UNGUARDED = "W030": "requests carry a token and nobody asks who sends them";

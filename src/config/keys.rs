@@ -6,6 +6,7 @@ mod backend;
 mod differs;
 mod endpoint;
 mod inside;
+mod listener;
 pub mod martian;
 mod namespaces;
 mod service;
@@ -138,9 +139,14 @@ impl Level {
             return match (self, key.name) {
                 (Self::Root, "endpoints") => Some(Self::Endpoint),
                 (Self::Endpoint, "backend") => Some(Self::Backend),
+                (Self::Root, "tls") => Some(Self::Namespace("tls")),
                 _ => None,
             };
         };
+        // Listeners have the block of the service.
+        if (namespace, key.name) == ("listeners", "tls") {
+            return Some(Self::Namespace("tls"));
+        }
         let is_inside =
             |name: &str| name.strip_prefix(namespace).and_then(|rest| rest.strip_prefix('.')) == Some(key.name);
         LEVELS.into_iter().find(|level| matches!(level, Self::Namespace(name) if is_inside(name)))
@@ -166,7 +172,7 @@ impl Support {
 }
 
 /// Levels that are no namespace of their own.
-const LEVELS: [Level; 8] = [
+const LEVELS: [Level; 11] = [
     Level::Root,
     Level::Endpoint,
     Level::Backend,
@@ -174,6 +180,9 @@ const LEVELS: [Level; 8] = [
     Level::Namespace("proxy.flatmap_filter"),
     Level::Namespace("proxy.static"),
     Level::Namespace("auth/client-credentials.tls"),
+    Level::Namespace("tls"),
+    Level::Namespace("tls.keys"),
+    Level::Namespace("listeners.proxy_protocol"),
     Level::Namespace(martian::PRIORITY_ENTRY),
 ];
 

@@ -9,6 +9,7 @@ mod credential;
 mod http_cache;
 mod json_schema;
 mod limits;
+mod listener;
 pub mod martian;
 mod security;
 mod shape;
@@ -22,6 +23,7 @@ pub use credential::{
 pub use http_cache::HttpCache;
 pub use json_schema::JsonSchema;
 pub use limits::Limits;
+pub use listener::{CertificateFiles, ClientAuthorities, Listener, ProxyProtocol, Tls};
 pub use martian::Martian;
 pub use shape::{
     Decoding, Encoding, Field, Fields, Filter, FlatmapOperation, OutputEncoding, StaticData, StaticStrategy,
@@ -43,6 +45,8 @@ pub struct Model {
     pub listen_ip: Option<IpAddr>,
     /// `port`, 8080 unless set. 0 asks the system for a free one.
     pub port: u16,
+    /// Where clients connect: first `listen_ip` and `port` with `tls`, then `extra_config.listeners`.
+    pub listeners: Vec<Listener>,
     /// `max_shutdown_wait_time`: how long a drain may take, 30 s unless set.
     pub max_shutdown_wait_time: Duration,
     /// `debug_endpoint`: serve `/__debug/`.

@@ -15,6 +15,7 @@ mod host;
 mod http_cache;
 mod json_schema;
 mod limits;
+mod listeners;
 mod lists;
 mod martian;
 mod method;
@@ -26,6 +27,7 @@ mod root;
 mod router;
 mod security_http;
 mod shape;
+mod tls;
 mod url_pattern;
 
 pub(super) use endpoint::Route;

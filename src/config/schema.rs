@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 const COMMENT: &str = "^[@$_#]";
 
 /// Namespaces whose value is a list of objects.
-const LISTS: [&str; 1] = ["validation/cel"];
+const LISTS: [&str; 2] = ["validation/cel", "listeners"];
 
 /// The schema as a text, with a line end.
 #[must_use]
@@ -82,7 +82,9 @@ fn object(level: Level) -> Value {
     let required: &[&str] = match level {
         Level::Root => &["version"],
         Level::Endpoint => &["endpoint", "backend"],
-        Level::Namespace("admin") => &["listen"],
+        Level::Namespace("admin" | "listeners") => &["listen"],
+        Level::Namespace("tls.keys") => &["public_key", "private_key"],
+        Level::Namespace("listeners.proxy_protocol") => &["trusted"],
         Level::Backend | Level::Namespace(_) => &[],
     };
     json!({

@@ -38,7 +38,7 @@ impl Show {
 /// What may be shown of a known key's value.
 pub(super) fn of_key(key: &Key) -> Show {
     match (key.name, key.kind) {
-        ("refresh_on_status", _) => Show::Word,
+        ("refresh_on_status" | "cipher_suites" | "curve_preferences", _) => Show::Word,
         ("client_id" | "client_secret" | "value" | "body" | "regex" | "query", _) | (_, Kind::List | Kind::Object) => {
             Show::Never
         }
@@ -47,10 +47,16 @@ pub(super) fn of_key(key: &Key) -> Show {
             | "resource" | "assertion_audience" | "revocation_url" | "logger_skip_paths" | "path",
             _,
         ) => Show::Url,
-        ("client_secret_file" | "private_key_file" | "client_assertion_file" | "client_key_file" | "rootPath", _) => {
-            Show::Path
-        }
-        ("listen" | "listen_ip" | "allowed_hosts" | "ssl_host" | "patterns", _) => Show::Whole,
+        (
+            "client_secret_file"
+            | "private_key_file"
+            | "client_assertion_file"
+            | "client_key_file"
+            | "private_key"
+            | "rootPath",
+            _,
+        ) => Show::Path,
+        ("listen" | "listen_ip" | "trusted" | "allowed_hosts" | "ssl_host" | "patterns", _) => Show::Whole,
         ("method", _) | (_, Kind::String | Kind::Strings) => Show::Word,
         (_, Kind::Integer | Kind::Boolean | Kind::Duration | Kind::Word(_)) => Show::Whole,
         (_, Kind::Any) => Show::Never,

@@ -7,6 +7,7 @@ mod credentials;
 mod http_cache;
 mod json_schema;
 mod lints;
+mod listeners;
 mod martian;
 mod masking;
 mod model;
@@ -16,6 +17,7 @@ mod problems;
 mod router;
 mod secrets;
 mod security;
+mod tls;
 
 use super::diagnostic::Diagnostic;
 use super::*;

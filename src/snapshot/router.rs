@@ -351,6 +351,7 @@ mod tests {
             name: None,
             listen_ip: None,
             port: 0,
+            listeners: Vec::new(),
             max_shutdown_wait_time: Duration::ZERO,
             debug_endpoint: false,
             echo_endpoint: false,

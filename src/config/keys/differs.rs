@@ -17,6 +17,7 @@ impl Namespace {
 }
 
 const CLIENT: Level = Level::Namespace("auth/client-credentials");
+const TLS: Level = Level::Namespace("tls");
 const ROUTER: Level = Level::Namespace("router");
 
 const KEYS: &[(Level, &str, &str)] = &[
@@ -71,6 +72,11 @@ const KEYS: &[(Level, &str, &str)] = &[
         "endpoint_params",
         "a text counts as a list of it; another `grant_type` is an error; with `client_id` and `client_secret` in it nothing is sent in a header",
     ),
+    (Level::Root, "tls", "TLS 1.2 and 1.3 only; files are read again when they change"),
+    (TLS, "cipher_suites", "those of TLS 1.3 can be chosen, too; what is not safe is an error"),
+    (TLS, "curve_preferences", "4588 (X25519MLKEM768) is known, too; 25 (P-521) is left out, with a warning"),
+    (TLS, "min_version", "an older version than TLS12 is raised, with a warning"),
+    (TLS, "prefer_server_cipher_suites", "it has an effect"),
     (ROUTER, "return_error_msg", "the text is a few words that tell nothing of hosts or credentials"),
 ];
 

@@ -20,6 +20,10 @@ pub(super) fn keys(namespace: &str) -> &'static [Key] {
         "security/bot-detector" => BOT_DETECTOR,
         "qos/http-cache" => HTTP_CACHE,
         "validation/cel" => CEL,
+        "listeners" => super::listener::LISTENERS,
+        "listeners.proxy_protocol" => super::listener::PROXY_PROTOCOL,
+        "tls" => super::listener::TLS,
+        "tls.keys" => super::listener::PAIR,
         _ => super::martian::keys(namespace),
     }
 }

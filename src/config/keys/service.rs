@@ -46,7 +46,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("disable_keep_alives", Boolean, CLIENT),
     ignored("disable_compression", Boolean, "answers are the same with it and without"),
     ignored("dns_cache_ttl", Duration, "only for service discovery by DNS"),
-    unless("tls", Object, "TLS for clients", &["disabled"]),
+    supported("tls", Object, "TLS for clients: the port then speaks nothing else"),
     not_yet("client_tls", Object, "TLS settings towards backends"),
     not_yet("allow_insecure_connections", Boolean, "connections without certificate checks"),
     not_yet("use_h2c", Boolean, "HTTP/2 without TLS"),

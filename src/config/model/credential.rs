@@ -231,8 +231,8 @@ pub struct Transport {
     pub proxy: ProxyUrl,
 }
 
-/// The oldest version of TLS that is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// A version of TLS that is spoken, the older one first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum TlsVersion {
     /// `TLS12`.
     #[default]

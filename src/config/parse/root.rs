@@ -5,7 +5,7 @@ use super::super::conflicts;
 use super::super::diagnostic::Diagnostic;
 use super::super::document::{Node, Value};
 use super::super::keys::{self, Level};
-use super::super::model::{Endpoint, Model, OutputEncoding, Router};
+use super::super::model::{Endpoint, Listener, Model, OutputEncoding, Router};
 use super::super::read::{Context, Object, quoted};
 use super::super::suggest;
 use super::credential::Named;
@@ -13,7 +13,7 @@ use super::endpoint::{self, Service, is_unset};
 use super::host::hosts;
 use super::namespaces::{Namespaces, may_be_allowed};
 use super::shape::output_encoding;
-use super::{admin, bot_detector, limits, router, security_http};
+use super::{admin, bot_detector, limits, listeners, router, security_http, tls};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -43,11 +43,15 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
     let port = port(cx, &root);
     let admin = admin::admin(cx, namespaces.get("admin"), (listen_ip, port));
     let limits = limits::limits(cx, &root, namespaces.get("limits"));
+    let tls = root.get("tls").and_then(|node| tls::tls(cx, node));
+    let main = Listener { ip: listen_ip, port, tls, use_h2c: None, proxy_protocol: None };
+    let listeners = listeners::listeners(cx, namespaces.get("listeners"), main, admin.as_ref());
     warn_unused_options(cx);
     Some(Model {
         name: root.string(cx, "name").map(str::to_owned),
         listen_ip,
         port,
+        listeners,
         max_shutdown_wait_time: root.duration(cx, "max_shutdown_wait_time").unwrap_or(DEFAULT_SHUTDOWN),
         debug_endpoint: root.boolean(cx, "debug_endpoint") || cx.options.debug,
         echo_endpoint: root.boolean(cx, "echo_endpoint"),

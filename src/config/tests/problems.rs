@@ -9,7 +9,7 @@ fn all_problems_are_reported_at_once() {
   "port": 70000,
   "listen_ip": "localhost",
   "timeout": "soon",
-  "tls": { "public_key": "x" },
+  "tls": { "public_key": "x", "min_version": "TLS9" },
   "endpoints": [
     { "endpoint": "/a", "methode": "GET", "output_encoding": "no-op",
       "backend": [{ "host": ["http://up/v1"], "url_pattern": "/{nope}" }] },
@@ -28,7 +28,9 @@ fn all_problems_are_reported_at_once() {
             code::TYPE,
             code::VALUE,
             code::DURATION,
-            code::NOT_BUILT,
+            code::MISSING,
+            code::FILE,
+            code::TLS_VERSION,
             code::IGNORED_KEY,
             code::HOST,
             code::UNDEFINED_PLACEHOLDER,
@@ -43,8 +45,8 @@ fn all_problems_are_reported_at_once() {
         "{}",
         report.render(false)
     );
-    assert_eq!((report.errors(), report.warnings()), (13, 2));
-    assert!(report.render(false).ends_with("error: `krakend.json`: 13 errors, 2 warnings\n"));
+    assert_eq!((report.errors(), report.warnings()), (15, 2));
+    assert!(report.render(false).ends_with("error: `krakend.json`: 15 errors, 2 warnings\n"));
 }
 
 #[test]
@@ -234,15 +236,6 @@ fn comments_and_foreign_namespaces_are_neither_filled_in_nor_compared() {
     let text = r#"{"version": 3, "@note": "${NOPE} {{ x }}", "@note": "${env:NOPE}",
         "extra_config": {"telemetry/logging": {"a": "${env:NOPE}", "b": 1, "B": 2, "b": 3}}}"#;
     assert_eq!(only(&json(text)).code, code::NOT_OBSERVED);
-}
-
-#[test]
-fn tls_passes_only_when_it_is_disabled() {
-    let root = |tls: &str| format!(r#"{{"version": 3, "tls": {tls}}}"#);
-    for tls in ["{}", r#"{"disabled": false}"#, r#"{"keys": []}"#] {
-        problem(&root(tls), code::NOT_BUILT, "\"tls\"", "TLS");
-    }
-    assert!(json(&root(r#"{"disabled": true}"#)).report.diagnostics().is_empty());
 }
 
 #[test]

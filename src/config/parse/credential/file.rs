@@ -98,10 +98,10 @@ pub(in crate::config::parse) fn pair(
         CertificateError::Mismatch => (
             key,
             key_key,
-            "use the private key that this certificate was made for; the client's own certificate comes first",
+            "use the private key that this certificate was made for; the holder's own certificate comes first",
         ),
         CertificateError::NoCertificate | CertificateError::Malformed => {
-            (chain, chain_key, "it holds the client's certificate first, then its issuers, in PEM")
+            (chain, chain_key, "it holds the holder's certificate first, then its issuers, in PEM")
         }
     };
     refuse(cx, file, name, why, help);

@@ -1,0 +1,102 @@
+//! `extra_config.listeners` of the service: where clients connect beside the service's own port.
+
+use super::super::code;
+use super::super::document::Node;
+use super::super::keys::Level;
+use super::super::model::{Admin, Listener, ProxyProtocol};
+use super::super::read::{Context, Object, items, quoted};
+use super::tls::tls;
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+
+const HELP: &str = "write an address and a port such as `10.0.0.1:8443`, or `:8443` for all addresses";
+
+/// Reads the namespace. `taken` is where the service itself listens.
+pub(super) fn listeners(
+    cx: &mut Context<'_>,
+    node: Option<&Node>,
+    main: Listener,
+    admin: Option<&Admin>,
+) -> Vec<Listener> {
+    let mut found = vec![main];
+    for entry in node.and_then(|node| cx.list(node)).unwrap_or_default() {
+        let Some((listener, node)) = listener(cx, entry) else { continue };
+        let admin = admin.map(|admin| (Some(admin.listen.ip()), admin.listen.port()));
+        let mut taken = found.iter().map(|other| (other.ip, other.port)).chain(admin);
+        if taken.any(|other| overlap(other, (listener.ip, listener.port))) {
+            let message = format!("{} is taken: another listener has this address", quoted(node));
+            cx.error(node, code::LISTENER, message, "choose another port");
+        } else {
+            found.push(listener);
+        }
+    }
+    found
+}
+
+fn listener<'d>(cx: &mut Context<'_>, node: &'d Node) -> Option<(Listener, &'d Node)> {
+    let object = Object::open(cx, node, Level::Namespace("listeners"))?;
+    let written = object.get("listen");
+    if written.is_none() {
+        object.missing(cx, "listen", "a listener", HELP);
+    }
+    let address = written.and_then(|node| Some((address(cx, node)?, node)));
+    let tls = object.get("tls").and_then(|node| tls(cx, node));
+    let use_h2c = object.get("use_h2c").and_then(|node| cx.boolean(node));
+    let proxy_protocol = object.get("proxy_protocol").map(|node| proxy_protocol(cx, node));
+    let ((ip, port), node) = address?;
+    let proxy_protocol = match proxy_protocol {
+        Some(rules) => Some(rules?),
+        None => None,
+    };
+    Some((Listener { ip, port, tls, use_h2c, proxy_protocol }, node))
+}
+
+fn address(cx: &mut Context<'_>, node: &Node) -> Option<(Option<IpAddr>, u16)> {
+    let text = cx.string(node)?;
+    let everywhere = text.strip_prefix(':').and_then(|port| port.parse().ok()).map(|port| (None, port));
+    let one = || text.parse::<SocketAddr>().ok().map(|address| (Some(address.ip()), address.port()));
+    let found = everywhere.or_else(one);
+    if found.is_none() {
+        cx.error(node, code::LISTENER, format!("{} is not an IP address with a port", quoted(node)), HELP);
+    }
+    found
+}
+
+fn overlap(one: (Option<IpAddr>, u16), other: (Option<IpAddr>, u16)) -> bool {
+    let all = |ip: Option<IpAddr>| ip.is_none_or(|ip| ip.is_unspecified());
+    one.1 == other.1 && one.1 != 0 && (all(one.0) || all(other.0) || one.0 == other.0)
+}
+
+fn proxy_protocol(cx: &mut Context<'_>, node: &Node) -> Option<ProxyProtocol> {
+    const HELP: &str = "name the load balancers that connect here: `\"trusted\": [\"10.0.0.0/8\"]`";
+    let object = Object::open(cx, node, Level::Namespace("listeners.proxy_protocol"))?;
+    let Some(list) = object.get("trusted") else {
+        object.missing(cx, "trusted", "`proxy_protocol`", HELP);
+        return None;
+    };
+    cx.strings(list)?;
+    let networks: Vec<_> = items(list).iter().map(|item| network(cx, item)).collect();
+    if networks.is_empty() {
+        cx.error(list, code::NETWORK, "nobody may connect: `trusted` is empty", HELP);
+        return None;
+    }
+    networks.into_iter().collect::<Option<_>>().map(|trusted| ProxyProtocol { trusted })
+}
+
+/// A network, or an address for one of its own.
+fn network(cx: &mut Context<'_>, node: &Node) -> Option<IpNet> {
+    let text = cx.string(node)?;
+    let found = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    match found {
+        Some(network) if network.prefix_len() == 0 => {
+            let message = format!("{} is everybody: each peer can claim to be any client", quoted(node));
+            cx.warning(node, code::BROAD_TRUST, message, "name the load balancers that connect here");
+        }
+        Some(_) => {}
+        None => {
+            let message = format!("{} is not a network", quoted(node));
+            cx.error(node, code::NETWORK, message, "write it like `10.0.0.0/8`, `fd00::/8` or `192.0.2.7`");
+        }
+    }
+    found
+}
