@@ -15,5 +15,7 @@ mod inbound;
 mod linger;
 mod outbound;
 mod pace;
+pub mod proxy_protocol;
 pub mod refusal;
+pub mod tls;
 mod transport;

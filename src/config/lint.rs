@@ -10,13 +10,15 @@ mod tokens;
 
 use super::document::{Member, Node, Value};
 use super::keys;
-use super::model::{Answer, Backend, Endpoint, Model, Shadow, TokenPolicy};
+use super::model::{Answer, Backend, Endpoint, Listener, Model, Shadow, TokenPolicy};
 use super::read::{Context, Object, items};
 
 /// Reports what there is to say about a configuration without errors.
 pub(super) fn lint(cx: &mut Context<'_>, document: &Node, model: &Model) {
     let routes = routes(cx, document, model);
-    let exposed = !model.listen_ip.is_some_and(|ip| ip.is_loopback());
+    let asks = |listener: &Listener| listener.tls.as_ref().is_some_and(|tls| tls.client_authorities.is_some());
+    let exposed =
+        model.listeners.iter().any(|listener| !(listener.ip.is_some_and(|ip| ip.is_loopback()) || asks(listener)));
     for route in &routes {
         if exposed {
             clients::unguarded(cx, route);

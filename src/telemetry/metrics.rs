@@ -3,9 +3,11 @@
 //! The request path uses handles resolved when the Snapshot is compiled; a request adds to plain atomics.
 
 mod connections;
+mod tls;
 mod tokens;
 
 pub use connections::{ConnectionMetrics, Cut};
+pub use tls::{HandshakeResult, ProxyHeaderResult, TlsMetrics};
 pub use tokens::{
     ForcedBy, MissingAction, ReplayResult, RequestTokenMetrics, TokenCounters, TokenMetrics, TokenReading, TokenState,
 };
@@ -39,6 +41,8 @@ pub struct Metrics {
     connections: ConnectionFamilies,
     /// Requests under way.
     pub in_flight: IntGauge,
+    /// Metrics of client connections before their first request.
+    pub tls: TlsMetrics,
     /// Token metrics.
     pub tokens: TokenMetrics,
 }
@@ -107,6 +111,7 @@ impl Metrics {
             )?,
             in_flight: register(&registry, IntGauge::new("porteur_requests_in_flight", "Requests under way.")?)?,
             connections: ConnectionFamilies::new(&registry)?,
+            tls: TlsMetrics::new(&registry)?,
             tokens: TokenMetrics::new(&registry)?,
             registry,
         })

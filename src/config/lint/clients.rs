@@ -6,7 +6,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::model::AllowList;
 use crate::config::read::Context;
 
-/// No guard is built yet, so the address that the service listens on is all there is.
+/// No guard is built yet, so the addresses that the service listens on and the certificates it asks for are all there is.
 pub(super) fn unguarded(cx: &mut Context<'_>, route: &Route<'_>) {
     let Some((_, key)) = route.token else { return };
     let message = "anyone who reaches this port can call the upstream as you: nobody guards this endpoint";
