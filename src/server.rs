@@ -6,6 +6,7 @@
 mod admin;
 mod background;
 mod descriptors;
+mod doors;
 mod drain;
 pub mod listen;
 mod resolver;
@@ -17,6 +18,7 @@ use crate::downstream::accept::Accepting;
 use crate::downstream::connections::Connections;
 use crate::downstream::edge::Edge;
 use crate::downstream::entrance::Entrance;
+use crate::downstream::tls::TlsError;
 use crate::proxy::Proxy;
 use crate::proxy::in_flight::InFlight;
 use crate::snapshot::addresses::AddressBook;
@@ -29,6 +31,7 @@ use admin::Admin;
 use arc_swap::ArcSwap;
 use background::{Resolving, Tokens};
 use descriptors::Descriptors;
+use doors::Doors;
 use drain::Drain;
 pub use drain::{Signals, Stop};
 use listen::{ListenError, Listening};
@@ -40,6 +43,7 @@ use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::background::background_service;
 use pingora_proxy::http_proxy;
 use resolver::Resolver;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +74,9 @@ pub enum StartError {
     /// The configuration could not be compiled.
     #[error("{0}")]
     Compile(#[from] CompileError),
+    /// A certificate or key could not be used.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
     /// There is no randomness for a key.
     #[error("{0}")]
     Key(#[from] KeyError),
@@ -82,6 +89,8 @@ pub enum StartError {
 pub struct Gateway {
     /// Where clients connect.
     pub address: SocketAddr,
+    /// Where they can connect besides, in the order of `extra_config.listeners`.
+    pub further_addresses: Vec<SocketAddr>,
     /// Where the admin listener is, if there is one.
     pub admin_address: Option<SocketAddr>,
     server: Server,
@@ -102,7 +111,7 @@ impl Gateway {
         let tokens = Arc::new(TokenTable::of(model)?);
         let mut addresses = AddressBook::default();
         let snapshot = Snapshot::compile(model, &tokens, &mut addresses, &metrics)?;
-        let public = Listening::new(listen::public(model.listen_ip, model.port)?)?;
+        let doors = Doors::open(model, &metrics)?;
         let admin = model.admin.as_ref().map(|admin| Listening::new(listen::on(admin.listen)?)).transpose()?;
 
         let descriptors = Descriptors::take();
@@ -133,7 +142,10 @@ impl Gateway {
             in_flight: in_flight.clone(),
             lines: settings.lines.clone(),
         };
-        let (address, admin_address) = (public.address, admin.as_ref().map(|admin| admin.address));
+        let nowhere = || ListenError::new(&"no address", io::ErrorKind::InvalidInput.into());
+        let (address, further_addresses) = doors.addresses.split_first().ok_or_else(nowhere)?;
+        let (address, further_addresses) = (*address, further_addresses.to_vec());
+        let admin_address = admin.as_ref().map(|admin| admin.address);
 
         let mut server = Server::new_with_opt_and_conf(None, conf);
         let keeper = Arc::new(Keeper::new(&tokens, &metrics.tokens));
@@ -143,12 +155,18 @@ impl Gateway {
         let proxy = http_proxy(&server.configuration, proxy);
         let listeners = vec![(public.listener, Entrance::default())];
         let (proxy, closed) = Accepting::new("proxy", proxy, listeners, edge, stop);
+        let mut proxy = http_proxy(&server.configuration, proxy);
+        let mut options = HttpServerOptions::default();
+        options.keepalive_request_limit = model.limits.requests_per_connection.map(NonZeroU32::get);
+        proxy.server_options = Some(options);
+        server.add_service(background_service("certificates", doors.certificates));
+        let (proxy, closed) = Accepting::new("proxy", proxy, doors.listeners, edge, stop);
         // Clients wait in the listener's backlog until names have addresses, or have had their time.
         server.add_service(proxy).add_dependency(&resolving);
 
         let drain = Drain { in_flight, stopping, closed, longest: model.max_shutdown_wait_time };
         let never = watch::Sender::new(false);
-        let mut gateway = Self { address, admin_address, server, drain, keeper, metrics, never };
+        let mut gateway = Self { address, further_addresses, admin_address, server, drain, keeper, metrics, never };
         if let Some(admin) = admin {
             // It answers to the end of a drain: that is when probes and operators look.
             gateway.also_serve("admin", HttpServer::new_app(admin_app), admin);

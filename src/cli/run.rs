@@ -42,9 +42,13 @@ impl Run {
             Err(error) => return failed(error),
         };
         let (address, admin) = (gateway.address, gateway.admin_address);
+        let further = gateway.further_addresses.clone();
         let name = model.name.map(|name| format!(" `{name}`")).unwrap_or_default();
         gateway.run(Signals::default(), move || {
             info!("porteur {}{name} listening on {address}", env!("CARGO_PKG_VERSION"));
+            for address in further {
+                info!("also listening on {address}");
+            }
             if let Some(admin) = admin {
                 info!("admin listening on {admin}");
             }

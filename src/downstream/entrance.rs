@@ -1,9 +1,16 @@
-//! What a connection goes through before its first request: which protocol it speaks.
+//! What a connection goes through before its first request: who the client is, TLS, and which protocol it speaks.
 
+use crate::config::model::ProxyProtocol;
+use crate::downstream::proxy_protocol::{self, Ends};
+use crate::downstream::tls::{self, Acceptor};
 use crate::downstream::transport::Transport;
+use crate::telemetry::metrics::TlsMetrics;
+use log::debug;
+use pingora_core::protocols::ALPN;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -18,6 +25,10 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub struct Entrance {
     /// `use_h2c`: HTTP/2 is told by its first bytes.
     pub use_h2c: bool,
+    /// `proxy_protocol`: a header tells who the client is.
+    pub proxy_protocol: Option<(ProxyProtocol, TlsMetrics)>,
+    /// `tls`: nothing else is spoken.
+    pub tls: Option<Acceptor>,
 }
 
 impl Entrance {
@@ -25,12 +36,37 @@ impl Entrance {
     ///
     /// # Errors
     /// If it does not begin as it must, or breaks.
-    pub(super) async fn enter(&self, tcp: TcpStream, client: SocketAddr, longest: Duration) -> io::Result<Opened> {
+    pub(super) async fn enter(&self, mut tcp: TcpStream, peer: SocketAddr, longest: Duration) -> io::Result<Opened> {
         let descriptor = tcp.as_raw_fd();
+        let client = self.client(&mut tcp, peer).await?;
+        if let Some(acceptor) = &self.tls {
+            return protected(acceptor, tcp, client, descriptor).await;
+        }
         let (early, is_http2) =
             if self.use_h2c { timeout(longest, preface(&tcp)).await?? } else { (Vec::new(), false) };
         Ok(Opened { transport: Transport::plain(tcp, early), client, descriptor, tls: None, is_http2 })
     }
+
+    async fn client(&self, tcp: &mut TcpStream, peer: SocketAddr) -> io::Result<SocketAddr> {
+        let Some((rules, metrics)) = &self.proxy_protocol else { return Ok(peer) };
+        let connection = Ends { client: peer, server: tcp.local_addr()? };
+        let ends = proxy_protocol::ends(rules, tcp, connection, metrics).await;
+        ends.map(|ends| ends.client).map_err(|error| {
+            debug!("a connection of {peer} is closed: {error}");
+            io::Error::other(error)
+        })
+    }
+}
+
+async fn protected(acceptor: &Acceptor, tcp: TcpStream, client: SocketAddr, descriptor: i32) -> io::Result<Opened> {
+    let stream = acceptor.accept(tcp).await.map_err(|error| {
+        debug!("no TLS with {client}: {error}");
+        io::Error::other(error)
+    })?;
+    let connection = stream.get_ref().1;
+    let is_http2 = tls::alpn(connection) == Some(ALPN::H2);
+    let digest = Arc::new(tls::digest(connection));
+    Ok(Opened { transport: Transport::protected(stream), client, descriptor, tls: Some(digest), is_http2 })
 }
 
 /// Reads until the bytes can be told from HTTP/2's preface. (Pingora waits for all 24, which a short request of HTTP/1 does

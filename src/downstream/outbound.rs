@@ -65,7 +65,13 @@ impl Outbound {
             self.sent += ready!(self.poll_send(transport, cx, &[]))?;
         }
         self.clear();
-        transport.poll_flush(cx)
+        // Of TLS there may be records left.
+        if transport.poll_flush(cx)?.is_pending() {
+            ready!(self.pace.poll_exhausted(cx, self.deadline));
+            return Poll::Ready(Err(too_slow()));
+        }
+        self.pace.moved(0);
+        Poll::Ready(Ok(()))
     }
 
     fn waiting(&self) -> &[u8] {

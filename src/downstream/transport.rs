@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 /// A transport, and what was read of it before anybody asked.
 pub(super) struct Transport {
@@ -14,12 +15,18 @@ pub(super) struct Transport {
 
 enum Carrier {
     Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Transport {
     /// TCP. `early` was read of it already and comes first.
     pub(super) const fn plain(tcp: TcpStream, early: Vec<u8>) -> Self {
         Self { early, carrier: Carrier::Plain(tcp) }
+    }
+
+    /// TLS after its handshake.
+    pub(super) fn protected(tls: TlsStream<TcpStream>) -> Self {
+        Self { early: Vec::new(), carrier: Carrier::Tls(Box::new(tls)) }
     }
 
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -30,6 +37,11 @@ impl Transport {
         }
         match &mut self.carrier {
             Carrier::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Carrier::Tls(tls) => match Pin::new(tls).poll_read(cx, buffer) {
+                // The client closed without saying so in TLS. Requests say themselves where they end (RFC 9112 §9.8).
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+                read => read,
+            },
         }
     }
 
@@ -39,18 +51,25 @@ impl Transport {
             Carrier::Plain(tcp) if second.is_empty() => Pin::new(tcp).poll_write(cx, first),
             Carrier::Plain(tcp) if first.is_empty() => Pin::new(tcp).poll_write(cx, second),
             Carrier::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)]),
+            Carrier::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)]),
         }
     }
 
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.carrier {
             Carrier::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Carrier::Tls(tls) => Pin::new(tls).poll_flush(cx),
         }
     }
 
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.carrier {
             Carrier::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Carrier::Tls(tls) => match Pin::new(&mut *tls).poll_shutdown(cx) {
+                // A client that takes nothing does not get the alert of the end either (RFC 8446 §6.1), and is not waited for.
+                Poll::Pending => Pin::new(&mut *tls.get_mut().0).poll_shutdown(cx),
+                done => done,
+            },
         }
     }
 }

@@ -16,6 +16,8 @@ use tokio::sync::watch;
 
 pub struct Running {
     pub address: SocketAddr,
+    /// Of `extra_config.listeners`, in their order.
+    pub further: Vec<SocketAddr>,
     pub admin: SocketAddr,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
@@ -53,9 +55,10 @@ impl Running {
         let lines = Lines::start(access.clone()).unwrap();
         let gateway = Gateway::bind(&model, &Settings { threads: 2, lines: lines.clone() }).unwrap();
         let (address, admin) = (gateway.address, gateway.admin_address.unwrap());
+        let further = gateway.further_addresses.clone();
         let (stop, stopped) = watch::channel(false);
         let thread = thread::spawn(move || gateway.run(stopped, || {}));
-        Self { address, admin, stop, thread: Some(thread), lines, access }
+        Self { address, further, admin, stop, thread: Some(thread), lines, access }
     }
 
     /// Waits until `/readyz` says yes.

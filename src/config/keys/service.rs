@@ -1,7 +1,7 @@
 //! Keys of the service: the root of the file.
 
 use super::Kind::{Any, Boolean, Duration, Integer, List, Object, String, Strings};
-use super::{Key, ignored, not_yet, observed, refused, supported, unless};
+use super::{Key, ignored, not_yet, observed, refused, supported};
 use crate::config::keys::Kind;
 
 /// Words of `output_encoding`.
