@@ -17,7 +17,7 @@ demo: ## build quickly, then run a gateway, an authorization server and a protec
 	$(CARGO) run --locked --profile quick -- demo
 
 test: ## install what is missing, then check formatting, lints and all tests
-	@scripts/need.sh cargo cc cmake node npm openssl python3 python3-venv
+	@scripts/need.sh cargo cc cmake curl haproxy node npm openssl python3 python3-venv
 	@$(MAKE) --no-print-directory lint $(IDP)/node_modules/.package-lock.json $(AUTHLIB)/.venv/.complete
 	$(CARGO) test --locked
 	@echo "make test: everything passed"

@@ -67,6 +67,7 @@ fn routing(criterion: &mut Criterion) {
             headers: &headers,
             version: Version::HTTP_11,
             client: None,
+            secure: false,
         };
         criterion.bench_function(&format!("route and target, {count} endpoints"), |bencher| {
             bencher.iter(|| {

@@ -37,6 +37,8 @@ pub struct RequestView<'a> {
     pub version: Version,
     /// Who is connected.
     pub client: Option<IpAddr>,
+    /// Whether the connection is TLS.
+    pub secure: bool,
 }
 
 impl RequestView<'_> {

@@ -53,6 +53,8 @@ pub struct ClientRequest {
     pub body: Bytes,
     /// Who is connected.
     pub client: Option<IpAddr>,
+    /// Whether its connection is TLS.
+    pub secure: bool,
     /// Its share of what all requests may hold, for as long as anybody has it: the client, or a shadow's copy.
     pub held: Held,
 }
@@ -69,6 +71,7 @@ impl ClientRequest {
             headers: &self.head.headers,
             version: self.head.version,
             client: self.client,
+            secure: self.secure,
         }
     }
 }

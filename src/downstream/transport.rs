@@ -68,7 +68,7 @@ impl Transport {
             Carrier::Tls(tls) => match Pin::new(&mut *tls).poll_shutdown(cx) {
                 // A client that takes nothing does not get the alert of the end either (RFC 8446 §6.1), and is not waited for.
                 Poll::Pending => Pin::new(&mut *tls.get_mut().0).poll_shutdown(cx),
-                done => done,
+                done @ Poll::Ready(_) => done,
             },
         }
     }

@@ -161,7 +161,8 @@ fn present(authority: &HeaderValue, client: &RequestView<'_>, request: &mut Requ
         Some(host) => request.insert_header(FORWARDED_HOST, host.clone())?,
         None => drop(request.remove_header(FORWARDED_HOST)),
     }
-    request.insert_header(FORWARDED_PROTO, HeaderValue::from_static("http"))?;
+    let scheme = if client.secure { "https" } else { "http" };
+    request.insert_header(FORWARDED_PROTO, HeaderValue::from_static(scheme))?;
     request.append_header("Via", via(client.version))?;
     if !request.headers.contains_key(header::USER_AGENT) {
         request.insert_header("User-Agent", USER_AGENT)?;

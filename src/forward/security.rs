@@ -7,7 +7,7 @@ use crate::config::model::{AllowedHosts, Security};
 use crate::forward::RequestView;
 use crate::forward::ingress::Ingress;
 use crate::snapshot::Snapshot;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use pingora::http::ResponseHeader;
 
 /// The answer in place of all others, if the request gets no further.
@@ -23,7 +23,7 @@ fn check(security: &Security, request: &RequestView<'_>) -> Option<Ingress> {
     if !is_allowed(&security.hosts, host) {
         return Some(Ingress::Failure(Failure::Forbidden));
     }
-    if !security.ssl_redirect || came_by_tls(security, request.headers) {
+    if !security.ssl_redirect || came_by_tls(security, request) {
         return None;
     }
     let redirect = |location| Ingress::Redirect { status: StatusCode::MOVED_PERMANENTLY, location };
@@ -45,9 +45,10 @@ fn is_allowed(hosts: &AllowedHosts, host: &[u8]) -> bool {
     }
 }
 
-/// Whether a proxy in front says so. A client that says it itself only keeps itself from the redirect.
-fn came_by_tls(security: &Security, headers: &HeaderMap) -> bool {
-    security.ssl_proxy_headers.iter().any(|(name, value)| headers.get(name) == Some(value))
+/// Whether the connection is TLS, or a proxy in front says that its is. A client that says it itself only keeps itself from the redirect.
+fn came_by_tls(security: &Security, request: &RequestView<'_>) -> bool {
+    let says_so = |(name, value): &(HeaderName, HeaderValue)| request.headers.get(name) == Some(value);
+    request.secure || security.ssl_proxy_headers.iter().any(says_so)
 }
 
 /// Nothing if the host is none: it could turn the rest into something else.
@@ -69,7 +70,7 @@ fn location(security: &Security, host: &[u8], request: &RequestView<'_>) -> Opti
 ///
 /// # Errors
 /// If they cannot stand there, which the checks of the configuration exclude.
-pub fn dress(security: &Security, request: &HeaderMap, response: &mut ResponseHeader) -> pingora::Result<()> {
+pub fn dress(security: &Security, request: &RequestView<'_>, response: &mut ResponseHeader) -> pingora::Result<()> {
     let by_tls = !security.ssl_headers.is_empty() && came_by_tls(security, request);
     let more = if by_tls { security.ssl_headers.as_slice() } else { &[] };
     for (name, value) in security.headers.iter().chain(more) {
@@ -81,7 +82,7 @@ pub fn dress(security: &Security, request: &HeaderMap, response: &mut ResponseHe
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderName, Method, Version, header};
+    use http::{HeaderMap, Method, Version, header};
     use regex::bytes::RegexSet;
 
     fn security(hosts: AllowedHosts) -> Security {
@@ -100,8 +101,8 @@ mod tests {
         list.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
-    fn checked(security: &Security, headers: &HeaderMap) -> Option<Ingress> {
-        let view = RequestView {
+    fn view(headers: &HeaderMap, secure: bool) -> RequestView<'_> {
+        RequestView {
             method: &Method::GET,
             raw_target: b"/a?b=1",
             path: "/a",
@@ -109,8 +110,12 @@ mod tests {
             headers,
             version: Version::HTTP_11,
             client: None,
-        };
-        check(security, &view)
+            secure,
+        }
+    }
+
+    fn checked(security: &Security, headers: &HeaderMap) -> Option<Ingress> {
+        check(security, &view(headers, false))
     }
 
     #[test]
@@ -153,6 +158,8 @@ mod tests {
         assert_eq!(location(&names, &[("host", "api.test"), ("x-proto", "http")]), "https://api.test/a?b=1");
         assert_eq!(location(&names, &[("host", "api.test"), ("x-proto", "https")]), "None");
         assert!(location(&names, &[("host", "evil.test/x?")]).contains("BadRequest"));
+        let by_tls = headers(&[("host", "api.test")]);
+        assert!(check(&names, &view(&by_tls, true)).is_none());
         names.ssl_host = Some("secure.test:8443".into());
         assert_eq!(location(&names, &[("host", "api.test")]), "https://secure.test:8443/a?b=1");
     }
@@ -160,9 +167,11 @@ mod tests {
     #[test]
     fn strict_transport_security_is_for_answers_by_tls() {
         let security = security(AllowedHosts::Any);
-        for (list, expected) in [(vec![("x-proto", "https")], true), (vec![], false)] {
+        for (list, secure, expected) in
+            [(vec![("x-proto", "https")], false, true), (vec![], false, false), (vec![], true, true)]
+        {
             let mut response = ResponseHeader::build(200, None).expect("a response");
-            dress(&security, &headers(&list), &mut response).expect("headers");
+            dress(&security, &view(&headers(&list), secure), &mut response).expect("headers");
             assert_eq!(response.headers.contains_key(header::STRICT_TRANSPORT_SECURITY), expected);
         }
     }

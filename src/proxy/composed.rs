@@ -41,13 +41,13 @@ pub(super) async fn answer(
         wire::write(session, ctx, Reply::violation(violation.to_string(), ctx.snapshot.return_error_msg)).await?;
         return Ok(true);
     }
-    let client = wire::view(session).client;
+    let (client, secure) = (wire::view(session).client, wire::view(session).secure);
     let mut head = session.req_header().clone();
     if head.method == Method::HEAD && plan.output != OutputEncoding::NoOp {
         // The head of the answer says how long its body would be, and there is no body to be made of backends' heads.
         head.set_method(Method::GET);
     }
-    let request = Arc::new(ClientRequest { head, body, client, held: share });
+    let request = Arc::new(ClientRequest { head, body, client, secure, held: share });
     let with_message = ctx.snapshot.return_error_msg;
     let answer = tokio::select! {
         answer = composer.answer(&plan, &request, params, with_message) => answer,

@@ -26,7 +26,12 @@ pub(super) fn view(session: &Session) -> RequestView<'_> {
         headers: &request.headers,
         version: request.version,
         client: client(session),
+        secure: is_secure(session),
     }
+}
+
+fn is_secure(session: &Session) -> bool {
+    session.digest().is_some_and(|digest| digest.ssl_digest.is_some())
 }
 
 /// The connection of a session of HTTP/1.
@@ -62,9 +67,7 @@ pub(super) fn clean(session: &mut Session, snapshot: &Snapshot) {
 /// Puts the headers of `security/http` into an answer.
 pub(super) fn dress(session: &Session, ctx: &Context, response: &mut ResponseHeader) -> Result<()> {
     match &ctx.snapshot.security {
-        Some(security) if !response.status.is_informational() => {
-            security::dress(security, &session.req_header().headers, response)
-        }
+        Some(security) if !response.status.is_informational() => security::dress(security, &view(session), response),
         _ => Ok(()),
     }
 }

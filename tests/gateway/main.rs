@@ -57,3 +57,10 @@ mod support_works;
 mod token_command;
 mod tokens;
 mod transport;
+
+#[path = "../conformance/tls.rs"]
+mod conformance_tls;
+#[path = "../security/proxy_protocol.rs"]
+mod security_proxy_protocol;
+#[path = "../security/tls.rs"]
+mod security_tls;

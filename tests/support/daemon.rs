@@ -38,7 +38,12 @@ impl Daemon {
 
     /// Any command, for instance [`PROGRAM`] with an environment. Its stdin is empty.
     pub fn of(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::with_stdin(command.stdin(Stdio::null()))
+    }
+
+    /// The same with the stdin that the command has.
+    pub fn with_stdin(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let [stdout, stderr, both] = [(); 3].map(|()| Capture::default());
         stdout.follow(child.stdout.take().unwrap(), &both);
         stderr.follow(child.stderr.take().unwrap(), &both);

@@ -2,13 +2,16 @@
 //! owner. Nothing here knows what porteur should do; that is said by the tests.
 
 pub mod authlib;
+pub mod authority;
 pub mod capture;
 pub mod client;
 pub mod config;
 pub mod daemon;
+pub mod edge;
 pub mod forward_proxy;
 pub mod gate;
 pub mod gateway;
+pub mod haproxy;
 pub mod idp;
 pub mod listener;
 pub mod poll;
@@ -18,5 +21,6 @@ pub mod ready;
 pub mod reply;
 pub mod scripted;
 pub mod tokens;
+pub mod tool;
 pub mod upstream;
 pub mod wire;

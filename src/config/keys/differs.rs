@@ -105,7 +105,7 @@ const NAMESPACES: &[(&str, &str)] = &[
         "validation/json-schema",
         "a schema that is not valid is an error at start-up, and nothing may follow the JSON value of a body",
     ),
-    ("security/http", "a host that is not allowed is 403; `ssl_redirect` knows of TLS by headers alone"),
+    ("security/http", "a host that is not allowed is 403"),
     ("security/bot-detector", "every `User-Agent` of a request counts, not the first alone"),
     (
         "proxy",

@@ -35,7 +35,6 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
         disable_rest: root.boolean(cx, "disable_rest"),
     };
     let settings = router::router(cx, namespaces.get("router"));
-    let security = security_http::security(cx, namespaces.get("security/http"));
     let bots = bot_detector::bot_rules(cx, namespaces.get("security/bot-detector"));
     let endpoints = endpoints(cx, &root, &service, &settings);
     service.credentials.check_unused(cx);
@@ -46,6 +45,8 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
     let tls = root.get("tls").and_then(|node| tls::tls(cx, node));
     let main = Listener { ip: listen_ip, port, tls, use_h2c: None, proxy_protocol: None };
     let listeners = listeners::listeners(cx, namespaces.get("listeners"), main, admin.as_ref());
+    let speaks_tls = listeners.iter().any(|listener| listener.tls.is_some());
+    let security = security_http::security(cx, namespaces.get("security/http"), speaks_tls);
     warn_unused_options(cx);
     Some(Model {
         name: root.string(cx, "name").map(str::to_owned),

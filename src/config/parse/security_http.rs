@@ -13,14 +13,14 @@ use http::{HeaderName, HeaderValue};
 type Headers = Vec<(&'static str, HeaderValue)>;
 
 /// Reads the namespace.
-pub(super) fn security(cx: &mut Context<'_>, node: Option<&Node>) -> Option<Security> {
+pub(super) fn security(cx: &mut Context<'_>, node: Option<&Node>, speaks_tls: bool) -> Option<Security> {
     let object = Object::open(cx, node?, Level::Namespace("security/http"))?;
     let development = object.boolean(cx, "is_development");
     let (hosts, host_headers) = (allowed_hosts(cx, &object), host_headers(cx, &object));
     let ssl_redirect = object.boolean(cx, "ssl_redirect") && !development;
     let ssl_host = object.get("ssl_host").and_then(|node| host(cx, node));
     let ssl_proxy_headers = ssl_proxy_headers(cx, &object);
-    if ssl_redirect && ssl_proxy_headers.is_empty() {
+    if ssl_redirect && ssl_proxy_headers.is_empty() && !speaks_tls {
         warn_every_request(cx, &object);
     }
     let (mut headers, mut ssl_headers) = (answer_headers(cx, &object), Headers::new());
@@ -97,8 +97,9 @@ fn ssl_proxy_headers(cx: &mut Context<'_>, object: &Object<'_>) -> Vec<(HeaderNa
 
 fn warn_every_request(cx: &mut Context<'_>, object: &Object<'_>) {
     let Some(node) = object.get("ssl_redirect") else { return };
-    let message = "without `ssl_proxy_headers` every request is redirected: porteur itself receives none by TLS";
-    let help = "behind a proxy that ends TLS add `\"ssl_proxy_headers\": { \"X-Forwarded-Proto\": \"https\" }`";
+    let message = "without `ssl_proxy_headers` every request is redirected: no listener speaks TLS";
+    let help =
+        "add `tls`, or behind a proxy that ends TLS `\"ssl_proxy_headers\": { \"X-Forwarded-Proto\": \"https\" }`";
     cx.warning(node, code::EVERY_REQUEST, message, help);
 }
 

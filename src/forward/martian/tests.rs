@@ -41,6 +41,7 @@ impl<'p> Sender<'p> {
             headers: &self.headers,
             version: Version::HTTP_11,
             client: None,
+            secure: false,
         };
         Client { view, params: &self.params }
     }
