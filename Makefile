@@ -3,6 +3,7 @@
 CARGO ?= cargo
 IDP := tests/idp
 AUTHLIB := tests/authlib
+SSLYZE := tests/sslyze
 # A newer clippy has new opinions: they are warnings until the project has heard them.
 LINTED_WITH := 0.1.95
 
@@ -18,7 +19,7 @@ demo: ## build quickly, then run a gateway, an authorization server and a protec
 
 test: ## install what is missing, then check formatting, lints and all tests
 	@scripts/need.sh cargo cc cmake curl haproxy node npm openssl python3 python3-venv
-	@$(MAKE) --no-print-directory lint $(IDP)/node_modules/.package-lock.json $(AUTHLIB)/.venv/.complete
+	@$(MAKE) --no-print-directory lint $(IDP)/node_modules/.package-lock.json $(AUTHLIB)/.venv/.complete $(SSLYZE)/.venv/.complete
 	$(CARGO) test --locked
 	@echo "make test: everything passed"
 
@@ -40,6 +41,11 @@ $(AUTHLIB)/.venv/.complete: $(AUTHLIB)/requirements.txt
 	$(AUTHLIB)/.venv/bin/python -m pip install --disable-pip-version-check --quiet --require-virtualenv --only-binary :all: -r $<
 	@touch $@
 
+$(SSLYZE)/.venv/.complete: $(SSLYZE)/requirements.txt
+	python3 -m venv --clear $(SSLYZE)/.venv
+	$(SSLYZE)/.venv/bin/python -m pip install --disable-pip-version-check --quiet --require-virtualenv --only-binary :all: --no-binary sslyze -r $<
+	@touch $@
+
 release: ## the binary to deploy: target/release/porteur, with link-time optimisation (takes minutes)
 	@scripts/need.sh cargo cc cmake
 	$(CARGO) build --locked --release
@@ -50,4 +56,4 @@ bench: ## run the micro benchmarks
 
 clean: ## remove everything that was built or installed in this folder
 	$(CARGO) clean
-	rm -rf $(IDP)/node_modules $(AUTHLIB)/.venv
+	rm -rf $(IDP)/node_modules $(AUTHLIB)/.venv $(SSLYZE)/.venv

@@ -6,7 +6,7 @@
 set -eu
 
 NODE_MAJOR=18
-PYTHON_MINOR=9
+PYTHON_MINOR=10
 
 have() {
     case $1 in

@@ -40,6 +40,8 @@ fn cap(target: &str, level: LevelFilter) -> LevelFilter {
         // What the services themselves have to say (no more file descriptors) is for everybody.
         "pingora_core" if target.starts_with("pingora_core::services") => level.min(LevelFilter::Warn),
         "pingora_proxy" | "pingora_core" if level < LevelFilter::Debug => LevelFilter::Off,
+        // A client can make it warn, by asking to renegotiate for one.
+        "rustls" if level < LevelFilter::Debug => level.min(LevelFilter::Error),
         root if root.starts_with("pingora") => level.min(LevelFilter::Info),
         _ => level.min(LevelFilter::Warn),
     }
@@ -92,6 +94,7 @@ mod tests {
     fn a_quiet_level_is_quiet_for_everybody() {
         assert_eq!(cap("h2", LevelFilter::Error), LevelFilter::Error);
         assert_eq!(cap("pingora_proxy", LevelFilter::Info), LevelFilter::Off);
+        assert_eq!(cap("rustls::common_state", LevelFilter::Info), LevelFilter::Error);
         assert_eq!(cap("pingora_core::services::listening", LevelFilter::Info), LevelFilter::Warn);
     }
 }

@@ -64,3 +64,5 @@ mod conformance_tls;
 mod security_proxy_protocol;
 #[path = "../security/tls.rs"]
 mod security_tls;
+#[path = "../security/tls_scan.rs"]
+mod security_tls_scan;

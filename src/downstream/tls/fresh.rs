@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 /// Time between two looks. What is new is in use after two of them.
-const EVERY: Duration = Duration::from_secs(2);
+const EVERY: Duration = Duration::from_secs(1);
 
 /// What tells a file from the one that was in its place; `None` where there is none.
 type Stamp = Option<(SystemTime, u64, u64)>;
