@@ -5,6 +5,9 @@
 # else this stops and says the one command to type. With everything in place it does nothing.
 set -eu
 
+# Where Debian has haproxy, which only root looks for there.
+PATH=$PATH:/usr/sbin
+
 NODE_MAJOR=18
 PYTHON_MINOR=10
 

@@ -38,6 +38,8 @@ impl Entrance {
     /// If it does not begin as it must, or breaks.
     pub(super) async fn enter(&self, mut tcp: TcpStream, peer: SocketAddr, longest: Duration) -> io::Result<Opened> {
         let descriptor = tcp.as_raw_fd();
+        // What is written is meant to leave: answers are gathered before (`Outbound`), and TLS has records of its own.
+        tcp.set_nodelay(true)?;
         let client = self.client(&mut tcp, peer).await?;
         if let Some(acceptor) = &self.tls {
             return protected(acceptor, tcp, client, descriptor).await;

@@ -26,7 +26,14 @@ impl Haproxy {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = socket.local_addr().unwrap();
         let mut command = Command::new("haproxy");
-        command.arg("-db").arg("-f").arg(file.path()).stdin(Stdio::from(OwnedFd::from(socket)));
+        // Debian has it where only root looks.
+        let path = std::env::var("PATH").unwrap_or_default();
+        command
+            .env("PATH", format!("{path}:/usr/sbin"))
+            .arg("-db")
+            .arg("-f")
+            .arg(file.path())
+            .stdin(Stdio::from(OwnedFd::from(socket)));
         Self { address, _process: Daemon::with_stdin(&mut command), _file: file }
     }
 }

@@ -36,7 +36,7 @@ fn is_ours(level: Level) -> bool {
     match name.split_once('.') {
         None => keys::namespace(name).is_some_and(|row| is_extension(row.doc)),
         Some((namespace, key)) => {
-            let parent = Level::Namespace(NAMESPACES.iter().find(|row| row.name == namespace).unwrap().name);
+            let parent = Level::Namespace(namespace);
             is_ours(parent) || parent.key(key).is_some_and(|key| is_extension(key.doc))
         }
     }

@@ -124,7 +124,7 @@ fn the_schema_refuses_what_the_parser_refuses() {
         (configuration(json!({ "timeout": "2 s" }), json!({}), json!({})), "/timeout"),
         (configuration(json!({ "output_encoding": "no-opp" }), json!({}), json!({})), "/output_encoding"),
         (configuration(json!({ "plugin": { "folder": "." } }), json!({}), json!({})), "/plugin"),
-        (configuration(json!({ "tls": { "public_key": "x" } }), json!({}), json!({})), "/tls"),
+        (configuration(json!({ "tls": { "min_version": "1.2" } }), json!({}), json!({})), "/tls/min_version"),
         (configuration(json!({}), json!({ "backend": [] }), json!({})), "/endpoints/0/backend"),
         (configuration(json!({}), json!({}), json!({ "host": [1, {}] })), "/endpoints/0/backend/0/host"),
         (configuration(json!({ "extra_config": { "grpc": {} } }), json!({}), json!({})), "/extra_config/grpc"),
