@@ -34,10 +34,8 @@ fn without_a_certificate_of_a_trusted_authority_no_request_is_heard() {
     assert_eq!(edge.upstream.requests().len(), 0);
     let said = edge.curl("/x", &shown(&known));
     assert_eq!(said.out, "hello", "{}", said.text());
-    for result in ["certificate_missing", "certificate_refused"] {
-        let counted = || edge.gateway.metric(&format!("porteur_tls_handshakes_total{{result=\"{result}\"}}"));
-        eventually(PATIENCE, "handshakes are counted", || counted() == 2.0);
-    }
+    edge.handshakes("certificate_missing", 2);
+    edge.handshakes("certificate_refused", 2);
 }
 
 /// A session of a listener that asks for nothing must not open one that asks for a certificate.
@@ -72,7 +70,7 @@ fn http_on_a_port_of_tls_is_told_so_and_goes_nowhere() {
     let answer = client::get(edge.gateway.address, "/x");
     assert_eq!((answer.status, answer.header("connection")), (400, Some("close")));
     assert_eq!(edge.upstream.requests().len(), 0);
-    assert_eq!(edge.gateway.metric(r#"porteur_tls_handshakes_total{result="plain_http"}"#), 1.0);
+    edge.handshakes("plain_http", 1);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::authority::{Authority, Pair};
 use super::gateway::{Running, endpoint};
+use super::poll::{self, PATIENCE};
 use super::tool::{self, Said};
 use super::upstream::Upstream;
 use serde_json::{Value, json};
@@ -32,6 +33,13 @@ impl Edge {
             "endpoints": [endpoint("/x", &upstream.url(), "/x"), post("/up", &upstream.url())],
         }));
         Self { authority, upstream, gateway }
+    }
+
+    /// Waits until so many handshakes have ended like this: they are counted a moment after the client knows.
+    #[track_caller]
+    pub fn handshakes(&self, result: &str, count: u32) {
+        let name = format!("porteur_tls_handshakes_total{{result=\"{result}\"}}");
+        poll::eventually(PATIENCE, &name, || self.gateway.metric(&name) == f64::from(count));
     }
 
     /// What curl prints for a target on `edge.test`, with these words on its command line.
