@@ -4,6 +4,9 @@ use super::fresh::Watch;
 use super::*;
 use crate::base::x509;
 use crate::config::model::{CertificateFiles, ClientAuthorities, TlsVersion};
+use crate::downstream::outbound::Outbound;
+use crate::downstream::pace::Pace;
+use crate::downstream::transport::Transport;
 use crate::telemetry::metrics::Metrics;
 use pingora_core::protocols::ALPN;
 use rcgen::{CertificateParams, CertifiedIssuer, DistinguishedName, DnType, KeyPair, date_time_ymd};
@@ -13,6 +16,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, ClientConfig, HandshakeKind, NamedGroup, RootCertStore, SupportedProtocolVersion};
+use std::future::poll_fn;
 use std::path::PathBuf;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -361,4 +365,24 @@ async fn a_handshake_that_does_not_go_on_is_given_up() {
         assert_eq!(accepted.unwrap_err().result(), HandshakeResult::Timeout);
     }
     assert!(metric(&metrics, r#"porteur_tls_handshakes_total{result="timeout"} 2"#));
+}
+
+/// What TLS has encrypted and the client does not take is waited for no longer than what is still to be encrypted.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_is_given_up_while_records_wait() {
+    let authority = Authority::new();
+    let (acceptor, _) = acceptor(&block(vec![authority.pair("a", &["a.test"])]));
+    let (accepted, _client) = meet(&acceptor, authority.client(&BOTH, None), "a.test").await;
+    let mut transport = Transport::protected(accepted.unwrap());
+    let mut outbound = Outbound::new(Pace::new(None, Duration::from_secs(1)));
+    let answer = async {
+        loop {
+            poll_fn(|cx| outbound.poll_write(&mut transport, cx, &[0; 8192])).await?;
+            poll_fn(|cx| outbound.poll_flush(&mut transport, cx)).await?;
+        }
+    };
+    let ended: io::Result<()> = timeout(Duration::from_secs(3600), answer).await.expect("an end");
+    assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    // Nor does the end wait for the alert to be taken.
+    timeout(Duration::from_secs(3600), poll_fn(|cx| transport.poll_shutdown(cx))).await.expect("an end").unwrap();
 }
