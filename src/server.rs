@@ -153,12 +153,6 @@ impl Gateway {
         let resolving = Resolving { resolver: Resolver::new(&addresses) };
         let resolving = server.add_service(background_service("resolver", resolving));
         let proxy = http_proxy(&server.configuration, proxy);
-        let listeners = vec![(public.listener, Entrance::default())];
-        let (proxy, closed) = Accepting::new("proxy", proxy, listeners, edge, stop);
-        let mut proxy = http_proxy(&server.configuration, proxy);
-        let mut options = HttpServerOptions::default();
-        options.keepalive_request_limit = model.limits.requests_per_connection.map(NonZeroU32::get);
-        proxy.server_options = Some(options);
         server.add_service(background_service("certificates", doors.certificates));
         let (proxy, closed) = Accepting::new("proxy", proxy, doors.listeners, edge, stop);
         // Clients wait in the listener's backlog until names have addresses, or have had their time.

@@ -1,32 +1,7 @@
-//! The authorization server's answer: whatever it sends, there is a grant that can stand in a header or a reason, no panic,
-//! and no piece of the answer in the reason's text but an OAuth error code.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use porteur::base::Moment;
-use porteur::token::answer::{self, Lifetime, TokenType};
-use porteur::token::jwt;
-use porteur::token::schedule::{Granted, Life, Which};
-use porteur::token::slot::Token;
+#[path = "../harness/lib.rs"]
+#[allow(dead_code, reason = "each target needs one of them")]
+mod harness;
 
-fuzz_target!(|input: (u16, bool, &[u8])| {
-    let (status, bound, body) = input;
-    let wanted = if bound { TokenType::Dpop } else { TokenType::Bearer };
-    match answer::read(status, None, body, wanted) {
-        Ok(grant) => {
-            let requested_at = Moment::now();
-            if grant.lifetime == Lifetime::Missing {
-                let _ = jwt::lives_for(grant.access_token.expose(), requested_at.wall);
-            }
-            let granted =
-                Granted { requested_at, lifetime: grant.lifetime, refresh_in: grant.refresh_in, which: Which::Other };
-            let life = Life::of(&granted, 0.5);
-            let token = Token::new(wanted.scheme(), &grant.access_token, 1, life, requested_at);
-            assert!(token.is_some(), "a granted token stands in a header");
-        }
-        Err(reason) => {
-            let text = reason.to_string();
-            assert!(text.is_ascii() && !text.contains(['\r', '\n']) && text.len() < 200);
-        }
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| harness::token_answer::check(input));

@@ -49,10 +49,11 @@ fn segment_form(segment: &str) -> PathForm {
     if control || climbs(&once) || climbs(&twice) { PathForm::Refused } else { PathForm::Plain }
 }
 
-/// Whether a decoded segment is, or hides, a dot segment.
+/// Whether a decoded segment is, or hides, a dot segment. One that decodes the path and hands it on to another server ends
+/// it at what was `%3F` or `%23`.
 fn climbs(decoded: &[u8]) -> bool {
     decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|part| {
-        let name = part.split(|byte| *byte == b';').next().unwrap_or(part);
+        let name = part.split(|byte| matches!(byte, b';' | b'?' | b'#')).next().unwrap_or(part);
         matches!(name, b"." | b"..")
     })
 }
@@ -100,6 +101,9 @@ mod tests {
             ("/a/..;x=1/b", Refused),
             ("/a/%2e%2e;/b", Refused),
             ("/a/%252e%252e/b", Refused),
+            ("/a/..%3Fb", Refused),
+            ("/a/..%2523b", Refused),
+            ("/a/b..%3Fb", Plain),
             ("/a/b;v=1.1/c", Plain),
             ("/a/100%25", Plain),
             ("/a%00b", Refused),

@@ -269,9 +269,10 @@ fn toggle_trailing_slash(path: &str) -> Option<String> {
     }
 }
 
-/// Whether a path can stand in a `Location` without being read as a host (`//evil.test`).
+/// Whether a path can stand in a `Location`: it is not read as a host (`//evil.test`), and its dot segments would not send
+/// the client back here.
 fn is_plain(path: &str) -> bool {
-    path.starts_with('/') && !path.starts_with("//")
+    path.starts_with('/') && !path.starts_with("//") && !path.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
 /// The path without empty and dot segments, as Go's `path.Clean` does, keeping a trailing slash.
@@ -480,6 +481,15 @@ mod tests {
             let location = router.correction(&Method::GET, path).unwrap_or_default();
             assert!(!location.starts_with("//"), "{path} became {location}");
         }
+    }
+
+    #[test]
+    fn a_correction_needs_no_other() {
+        let router = router(&[("GET", "/t/*"), ("GET", "/a")]);
+        let corrected = |path| router.correction(&Method::GET, path);
+        assert_eq!(corrected("/t/../a").as_deref(), Some("/a"));
+        assert_eq!(corrected("/t/x/../y").as_deref(), Some("/t/y"));
+        assert_eq!(corrected("/t/../b"), None);
     }
 
     #[test]

@@ -66,3 +66,7 @@ mod security_proxy_protocol;
 mod security_tls;
 #[path = "../security/tls_scan.rs"]
 mod security_tls_scan;
+#[path = "../fuzz/harnesses.rs"]
+mod fuzz_harnesses;
+#[path = "../fuzz/mutate.rs"]
+mod mutate;
