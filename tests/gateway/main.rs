@@ -70,3 +70,5 @@ mod security_tls_scan;
 mod fuzz_harnesses;
 #[path = "../fuzz/mutate.rs"]
 mod mutate;
+#[path = "../resilience/faults.rs"]
+mod resilience_faults;

@@ -62,7 +62,8 @@ impl Gate {
     }
 }
 
-fn bound(addr: SocketAddr) -> Socket {
+/// A socket at this address that does not listen yet.
+pub fn bound(addr: SocketAddr) -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_reuse_address(true).unwrap();
     socket.bind(&addr.into()).unwrap();

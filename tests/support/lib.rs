@@ -8,6 +8,7 @@ pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod edge;
+pub mod fault_proxy;
 pub mod forward_proxy;
 pub mod gate;
 pub mod gateway;
