@@ -72,3 +72,5 @@ mod fuzz_harnesses;
 mod mutate;
 #[path = "../resilience/faults.rs"]
 mod resilience_faults;
+#[path = "../soak/soak.rs"]
+mod soak;
