@@ -7,7 +7,12 @@ SSLYZE := tests/sslyze
 # A newer clippy has new opinions: they are warnings until the project has heard them.
 LINTED_WITH := 0.1.95
 
-.PHONY: help demo test lint release bench clean
+# What tests use as clients, as upstreams and as networks. A network that loses packets is made on Linux alone.
+TOOLS := nginx haproxy h2load slowhttptest varnishtest $(if $(filter Linux,$(shell uname -s)),nft ip unshare)
+SOAK_SECONDS ?= 600
+FUZZ_SECONDS ?= 60
+
+.PHONY: help demo test lint release bench fuzz soak clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -18,7 +23,7 @@ demo: ## build quickly, then run a gateway, an authorization server and a protec
 	$(CARGO) run --locked --profile quick -- demo
 
 test: ## install what is missing, then check formatting, lints and all tests
-	@scripts/need.sh cargo cc cmake curl haproxy node npm openssl python3 python3-venv
+	@scripts/need.sh cargo cc cmake curl node npm openssl python3 python3-venv $(TOOLS)
 	@$(MAKE) --no-print-directory lint $(IDP)/node_modules/.package-lock.json $(AUTHLIB)/.venv/.complete $(SSLYZE)/.venv/.complete
 	$(CARGO) test --locked
 	@echo "make test: everything passed"
@@ -53,6 +58,15 @@ release: ## the binary to deploy: target/release/porteur, with link-time optimis
 bench: ## run the micro benchmarks
 	@scripts/need.sh cargo cc cmake
 	$(CARGO) bench --locked
+
+fuzz: ## run each fuzz target for FUZZ_SECONDS (60 unless set) with cargo-fuzz
+	@scripts/need.sh cargo cc cmake
+	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz.sh
+
+soak: ## load and faults for SOAK_SECONDS (600 unless set); the report is target/soak.md
+	@scripts/need.sh cargo cc cmake
+	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_REPORT=$(CURDIR)/target/soak.md \
+	$(CARGO) test --locked --profile quick --test gateway -- --ignored --exact soak::soak --nocapture
 
 clean: ## remove everything that was built or installed in this folder
 	$(CARGO) clean

@@ -17,7 +17,8 @@ have() {
         python3) python3 -c "import sys; sys.exit(sys.version_info < (3, $PYTHON_MINOR))" 2>/dev/null ;;
         # Debian has a part of Python's own library in a package apart.
         python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null ;;
-        *) command -v "$1" >/dev/null ;;
+        # Some of them are for administrators, and not where everybody looks.
+        *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
     esac
 }
 
@@ -41,6 +42,13 @@ packages() { # manager, tools...
             brew:npm) printf 'node ' ;;
             brew:python3 | brew:python3-venv) printf 'python ' ;;
             dnf:python3-venv) printf 'python3 ' ;;
+            *:varnishtest) printf 'varnish ' ;;
+            *:nft) printf 'nftables ' ;;
+            apt-get:ip) printf 'iproute2 ' ;;
+            dnf:ip) printf 'iproute ' ;;
+            *:unshare) printf 'util-linux ' ;;
+            apt-get:h2load) printf 'nghttp2-client ' ;;
+            brew:h2load | dnf:h2load) printf 'nghttp2 ' ;;
             *) printf '%s ' "$tool" ;;
         esac
     done

@@ -95,6 +95,7 @@ fn request(plan: &BackendPlan, headers: &[(HeaderName, HeaderValue)]) {
         headers: &client.headers,
         version: Version::HTTP_11,
         client: Some(CLIENT),
+        secure: false,
     };
     let authority = HeaderValue::from_static("up.test");
     egress::rewrite(plan, &Params::default(), &authority, &view, &mut sent).expect("a target");

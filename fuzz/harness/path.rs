@@ -94,6 +94,7 @@ fn view<'a>(request: &'a RequestHeader, headers: &'a HeaderMap) -> RequestView<'
         headers,
         version: request.version,
         client: None,
+        secure: false,
     }
 }
 

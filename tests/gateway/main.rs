@@ -72,5 +72,11 @@ mod fuzz_harnesses;
 mod mutate;
 #[path = "../resilience/faults.rs"]
 mod resilience_faults;
+#[path = "../resilience/packet_loss.rs"]
+mod resilience_packet_loss;
+#[path = "../resilience/slow_clients.rs"]
+mod resilience_slow_clients;
+#[path = "../resilience/vtc.rs"]
+mod resilience_vtc;
 #[path = "../soak/soak.rs"]
 mod soak;
