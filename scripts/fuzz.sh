@@ -10,7 +10,8 @@ cargo fuzz --version >/dev/null 2>&1 || {
     echo 'porteur: cargo-fuzz is missing; type: cargo install --locked cargo-fuzz' >&2
     exit 1
 }
-if cargo +nightly --version >/dev/null 2>&1; then
+# Only asking, where `cargo +nightly` would install it.
+if rustup toolchain list 2>/dev/null | grep -q '^nightly'; then
     toolchain=+nightly
 else
     toolchain=
