@@ -51,7 +51,8 @@ pub fn check(target: &[u8]) {
         }
         if let Some(cleaned) = cleaned_target(cleaning, &view(&request, &hosted())) {
             assert!(request.set_raw_path(cleaned.as_bytes()).is_ok(), "{cleaned} is a target");
-            assert_eq!(cleaned_target(cleaning, &view(&request, &hosted())).unwrap_or(cleaned.clone()), cleaned);
+            let again = cleaned_target(cleaning, &view(&request, &hosted()));
+            assert!(again.is_none_or(|again| again == cleaned), "{cleaned} is clean");
             routed(cleaning, &request);
         }
     }
@@ -70,7 +71,7 @@ fn routed(snapshot: &Snapshot, request: &RequestHeader) -> String {
             let mut target = TargetBuffer::new();
             plan.backend.target.write(view.path, &params, view.query, &mut target);
             let whole = view.query.filter(|query| !query.is_empty());
-            let whole = whole.map_or(Cow::from(view.path), |query| format!("{}?{query}", view.path).into());
+            let whole = whole.map_or_else(|| Cow::from(view.path), |query| format!("{}?{query}", view.path).into());
             assert_eq!(String::from_utf8_lossy(&target), whole, "by {}", plan.common.name);
             stays_within(&plan.common.name, view.path);
             format!("{} {params:?}", plan.common.name)
@@ -115,10 +116,9 @@ fn stays_within(endpoint: &str, path: &str) {
         for separators in [&b"/"[..], b"/\\"] {
             for enders in [&b""[..], b";", b"?#", b";?#"] {
                 let resolved = resolve(&decoded, separators, enders);
+                let is_below = resolved.iter().map(Vec::as_slice).take(fixed.len()).eq(fixed.iter().copied());
                 assert!(
-                    resolved.iter().take(fixed.len()).zip(&fixed).filter(|(one, other)| one == *other).count()
-                        == fixed.len()
-                        || fixed.is_empty(),
+                    is_below,
                     "{path}, decoded {times} times and split at {separators:?} and {enders:?}, leaves {endpoint}"
                 );
             }
@@ -151,5 +151,4 @@ fn cleaning_is_done_once(path: &str) {
     assert!(cleaned.starts_with('/') && !cleaned.contains("//"), "{path} became {cleaned}");
     assert!(!cleaned.split('/').any(|segment| matches!(segment, "." | "..")), "{path} became {cleaned}");
     assert_ne!(form(&cleaned), PathForm::Dotted, "{path} became {cleaned}");
-    assert_eq!(form(path), form(path));
 }

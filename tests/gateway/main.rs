@@ -8,6 +8,7 @@
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "what is not tested is told, and what a soak found")]
 #![allow(clippy::pedantic, reason = "tests are read for what they show; strictness is for the gateway")]
 
 #[path = "../support/lib.rs"]

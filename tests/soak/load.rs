@@ -92,7 +92,7 @@ fn ask(kind: Kind, number: u64, body: &[u8], kept: &mut Option<Connection>, site
         none => none.insert(Connection::try_open(site.address)?),
     };
     let target = format!("/{}/{number}?size={}", kind.path(), size(number));
-    let bytes = if kind == Kind::Post && number % 2 == 0 {
+    let bytes = if kind == Kind::Post && number.is_multiple_of(2) {
         chunked(&target, body)
     } else {
         request(kind.method(), &target, &[("User-Agent", "soak")], body)
