@@ -6,6 +6,7 @@
 pub mod compiled;
 pub mod config;
 pub mod duration;
+pub mod framing;
 pub mod headers;
 pub mod path;
 pub mod token_answer;

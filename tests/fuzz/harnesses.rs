@@ -48,6 +48,11 @@ fn configurations_are_read_to_their_end_and_keep_their_secrets() {
 }
 
 #[test]
+fn requests_end_where_a_second_reader_finds_their_end() {
+    run("framing", 20_000, harness::framing::check);
+}
+
+#[test]
 fn durations_come_back() {
     run("duration", 30_000, harness::duration::check);
 }
