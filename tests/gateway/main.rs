@@ -61,12 +61,6 @@ mod transport;
 
 #[path = "../conformance/tls.rs"]
 mod conformance_tls;
-#[path = "../security/proxy_protocol.rs"]
-mod security_proxy_protocol;
-#[path = "../security/tls.rs"]
-mod security_tls;
-#[path = "../security/tls_scan.rs"]
-mod security_tls_scan;
 #[path = "../fuzz/harnesses.rs"]
 mod fuzz_harnesses;
 #[path = "../fuzz/mutate.rs"]
@@ -79,5 +73,11 @@ mod resilience_packet_loss;
 mod resilience_slow_clients;
 #[path = "../resilience/vtc.rs"]
 mod resilience_vtc;
+#[path = "../security/proxy_protocol.rs"]
+mod security_proxy_protocol;
+#[path = "../security/tls.rs"]
+mod security_tls;
+#[path = "../security/tls_scan.rs"]
+mod security_tls_scan;
 #[path = "../soak/soak.rs"]
 mod soak;
