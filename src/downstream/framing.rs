@@ -10,7 +10,7 @@
 //! | empty lines before a request | two | §2.2 |
 //! | ends of lines | CRLF; no CR and no LF elsewhere in a head, in chunk lines, in trailers | §2.2 |
 //! | version | HTTP/1.1 and HTTP/1.0; so an HTTP/2 preface does not | §2.3 |
-//! | request line | single spaces; a target of visible ASCII in origin, absolute (http, https) or asterisk form | §3, §3.2 |
+//! | request line | single spaces; a target of visible ASCII but `#"<>`, in origin, absolute (http, https) or asterisk form | §3, §3.2 |
 //! | CONNECT | never: there is no tunnel here | §3.2.3 |
 //! | `Host` | one, with a host in it (see `authority`); none only in HTTP/1.0 | §3.2 |
 //! | field lines | `token:` and a value without control bytes; none folded | §5.1, §5.2 |
