@@ -47,6 +47,8 @@ pub struct ClientStream {
     /// `None` for HTTP/2, whose frames Pingora's library follows.
     inbound: Option<Inbound>,
     outbound: Outbound,
+    /// Pingora is in the middle of a write.
+    is_mid_write: bool,
     ending: Ending,
     edge: Arc<Edge>,
     place: Place,
@@ -76,6 +78,7 @@ impl ClientStream {
             transport,
             inbound: (!is_http2).then(|| Inbound::new(&edge)),
             outbound: Outbound::new(edge.send_pace()),
+            is_mid_write: false,
             ending: Ending::NotYet,
             edge,
             place,
@@ -209,10 +212,16 @@ impl AsyncRead for ClientStream {
 impl AsyncWrite for ClientStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let stream = self.get_mut();
-        if let Some(inbound) = &mut stream.inbound {
-            inbound.see_answer(data);
+        if !stream.is_mid_write
+            && let Some(inbound) = &mut stream.inbound
+            && let Err(violation) = inbound.see_answer(data)
+        {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, violation)));
         }
         let written = stream.outbound.poll_write(&mut stream.transport, cx, data);
+        if let Poll::Ready(Ok(length)) = &written {
+            stream.is_mid_write = *length < data.len();
+        }
         stream.note_slow_reader(&written);
         written
     }

@@ -2,7 +2,7 @@
 //! longer come in time.
 
 use crate::downstream::edge::Edge;
-use crate::downstream::framing::Framing;
+use crate::downstream::framing::{Framing, Violation};
 use crate::downstream::pace::Pace;
 use crate::downstream::refusal::Refusal;
 use std::pin::Pin;
@@ -15,6 +15,8 @@ pub(super) struct Inbound {
     framing: Framing,
     /// Requests that are through with: answered, or given up.
     finished: AtomicU64,
+    /// The answer whose head goes out, or has gone, counted as the finished ones are.
+    head_out: u64,
     /// Why nothing more is taken.
     refusal: Option<Refusal>,
     /// Somebody is at work on the refused request: its head had passed.
@@ -41,6 +43,7 @@ impl Inbound {
         Self {
             framing: Framing::new(edge.head_limits()),
             finished: AtomicU64::new(0),
+            head_out: 0,
             refusal: None,
             in_body: false,
             head_by: None,
@@ -141,11 +144,21 @@ impl Inbound {
         self.finished.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Looks at what goes out: after a `101` the connection is no longer HTTP/1.
-    pub(super) fn see_answer(&mut self, bytes: &[u8]) {
-        if self.framing.may_switch() && bytes.starts_with(b"HTTP/1.1 101 ") {
-            // It may: that was just asked.
-            let _ = self.framing.tunnel();
+    /// Looks at what goes out, which begins a write of Pingora's: after a `101` the connection is no longer HTTP/1. Only the
+    /// head of an answer says so, and whatever a body begins with is no head. (Interim answers are heads before the last.)
+    ///
+    /// # Errors
+    /// A request for the switch was not the last thing that came.
+    pub(super) fn see_answer(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        let answer = self.finished.load(Ordering::Relaxed) + 1;
+        let is_switch = bytes.starts_with(b"HTTP/1.1 101 ");
+        if self.head_out == answer || (bytes.starts_with(b"HTTP/1.1 1") && !is_switch) {
+            return Ok(());
         }
+        self.head_out = answer;
+        if !is_switch {
+            return Ok(());
+        }
+        self.framing.tunnel().inspect_err(|violation| self.refuse(Refusal::Violation(*violation), true))
     }
 }

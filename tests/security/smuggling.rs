@@ -1,8 +1,10 @@
 //! Requests inside of requests: bytes that one server takes for a body and another one for the next request. Whatever is
 //! sent, the upstream sees exactly what porteur has understood, or nothing.
 
-use crate::support::client::Connection;
+use crate::support::client::{self, Connection};
 use crate::support::raw::{Edge, Fate};
+use crate::support::reply::Reply;
+use crate::support::upstream::Upstream;
 
 /// What should never become a request of its own.
 const EVIL: &str = "GET /evil HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -378,4 +380,22 @@ fn rfc9110_7_8_bytes_after_a_request_for_an_upgrade_are_a_request_of_their_own_u
         assert_eq!(edge.upstream.requests().len() - before, 1, "{protocol}");
     }
     assert!(edge.upstream.violations().is_empty());
+}
+
+/// A body that begins like the answer to an upgrade is still a body.
+#[test]
+fn rfc9110_7_8_only_the_head_of_an_answer_grants_an_upgrade() {
+    let body = "HTTP/1.1 101 Switching Protocols\r\n\r\n";
+    let edge = Edge::before(Upstream::start(move |_| Reply::text(body.repeat(10_000))));
+    for protocol in ["websocket", "foo"] {
+        let mut connection = Connection::open(edge.gateway.address);
+        let upgrade = client::request("GET", "/x", &[("Connection", "Upgrade"), ("Upgrade", protocol)], b"");
+        assert_eq!(connection.request(&upgrade).status, 200);
+        let refused = connection.request("POST /x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
+        assert_eq!((refused.status, refused.header("connection")), (400, Some("close")), "{protocol}");
+        let mut connection = Connection::open(edge.gateway.address);
+        assert_eq!(connection.request(&upgrade).status, 200);
+        let refused = connection.request("GET /x HTTP/1.1\r\n\r\n");
+        assert_eq!((refused.status, refused.header("connection")), (400, Some("close")), "{protocol}");
+    }
 }
