@@ -32,7 +32,9 @@ impl Program {
     #[track_caller]
     pub fn with(endpoints: &[Value], variables: &[(&str, &str)]) -> Self {
         let file = ConfigFile::json(configuration(endpoints).to_string());
-        Self::of(Command::new(PROGRAM).args(["run", "-c"]).arg(file.path()).envs(variables.iter().copied()), file)
+        let mut command = Command::new(PROGRAM);
+        command.args(["run", "-c"]).arg(file.path());
+        Self::of(command, variables, file)
     }
 
     /// Starts it with these endpoints, in a process that may have so many descriptors.
@@ -40,16 +42,18 @@ impl Program {
     pub fn with_descriptors(limit: u32, endpoints: &[Value]) -> Self {
         let file = ConfigFile::json(configuration(endpoints).to_string());
         let script = format!("ulimit -n {limit}; exec \"$0\" run -c \"$1\"");
-        Self::of(Command::new("sh").args(["-c", &script, PROGRAM]).arg(file.path()), file)
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, PROGRAM]).arg(file.path());
+        Self::of(command, &[], file)
     }
 
     #[track_caller]
-    fn of(command: &mut Command, file: ConfigFile) -> Self {
+    fn of(mut command: Command, variables: &[(&str, &str)], file: ConfigFile) -> Self {
         command.env_remove("PORTEUR_LOG");
         for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] {
             command.env_remove(name).env_remove(name.to_lowercase());
         }
-        let daemon = Daemon::of(command);
+        let daemon = Daemon::of(command.envs(variables.iter().copied()));
         let address = |what: &str| {
             let line = daemon.wait_for_line(|line| line.contains(what));
             line.rsplit(' ').next().unwrap().parse().unwrap()
