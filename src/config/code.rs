@@ -60,6 +60,10 @@ codes! {
     PER_REQUEST = "E048": "a `${request.…}` or `${jwt.…}` cannot be filled in";
     FRAMING = "E049": "a modifier would change a header that HTTP itself uses";
 
+    CLIENT_TLS = "E080": "TLS towards upstreams cannot be what the file asks for";
+    WEBSOCKET = "E081": "a WebSocket endpoint is not what porteur can carry";
+    HTTP_VERSION = "E082": "a version of HTTP contradicts another setting";
+
     IGNORED_KEY = "W001": "an unknown key has no effect";
     NO_EFFECT = "W002": "a known key has no effect";
     LEGACY_NAME = "W003": "an old name stands for a newer one";
@@ -83,6 +87,10 @@ codes! {
     UNREAD_SETTINGS = "W021": "a file in the folder of settings is not read";
     NEVER_RUNS = "W022": "a modifier runs on no side";
     TOKEN_HEADER = "W023": "a modifier sets the header that the token goes into";
+
+    INSECURE_UPSTREAMS = "W045": "certificates of upstreams are not checked";
+    TLS_FLOOR = "W046": "an older version of TLS is allowed than is spoken";
+    NOT_FOR_TOKENS = "W047": "a setting of connections does not reach the authorization server";
 
     // Lints: only `porteur check` looks for these.
     UNGUARDED = "W030": "requests carry a token and nobody asks who sends them";

@@ -9,6 +9,7 @@ mod inside;
 pub mod martian;
 mod namespaces;
 mod service;
+mod transport;
 
 pub use backend::ENCODINGS;
 pub use inside::{CLIENT_AUTH, FLATMAP_TYPES, STATIC_STRATEGIES};
@@ -138,6 +139,7 @@ impl Level {
             return match (self, key.name) {
                 (Self::Root, "endpoints") => Some(Self::Endpoint),
                 (Self::Endpoint, "backend") => Some(Self::Backend),
+                (Self::Root, "client_tls") => Some(Self::Namespace("client_tls")),
                 _ => None,
             };
         };
@@ -166,7 +168,7 @@ impl Support {
 }
 
 /// Levels that are no namespace of their own.
-const LEVELS: [Level; 8] = [
+const LEVELS: [Level; 12] = [
     Level::Root,
     Level::Endpoint,
     Level::Backend,
@@ -174,6 +176,10 @@ const LEVELS: [Level; 8] = [
     Level::Namespace("proxy.flatmap_filter"),
     Level::Namespace("proxy.static"),
     Level::Namespace("auth/client-credentials.tls"),
+    Level::Namespace("client_tls"),
+    Level::Namespace("client_tls.client_certs"),
+    Level::Namespace("backend/http/client.client_tls"),
+    Level::Namespace("backend/http/client.client_tls.client_certs"),
     Level::Namespace(martian::PRIORITY_ENTRY),
 ];
 

@@ -47,9 +47,15 @@ pub(super) fn of_key(key: &Key) -> Show {
             | "resource" | "assertion_audience" | "revocation_url" | "logger_skip_paths" | "path",
             _,
         ) => Show::Url,
-        ("client_secret_file" | "private_key_file" | "client_assertion_file" | "client_key_file" | "rootPath", _) => {
-            Show::Path
-        }
+        (
+            "client_secret_file"
+            | "private_key_file"
+            | "client_assertion_file"
+            | "client_key_file"
+            | "private_key"
+            | "rootPath",
+            _,
+        ) => Show::Path,
         ("listen" | "listen_ip" | "allowed_hosts" | "ssl_host" | "patterns", _) => Show::Whole,
         ("method", _) | (_, Kind::String | Kind::Strings) => Show::Word,
         (_, Kind::Integer | Kind::Boolean | Kind::Duration | Kind::Word(_)) => Show::Whole,

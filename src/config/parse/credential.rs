@@ -2,7 +2,7 @@
 
 mod client;
 mod endpoint;
-mod file;
+pub(super) mod file;
 mod named;
 mod params;
 mod policy;

@@ -3,7 +3,7 @@
 use super::file::{self, Privacy};
 use super::policy::word;
 use crate::base::Secret;
-use crate::base::certificate::{self, CertificateError, ClientCertificate};
+use crate::base::certificate;
 use crate::config::code;
 use crate::config::keys::Level;
 use crate::config::model::{ProxyUrl, TlsVersion, Transport};
@@ -59,29 +59,7 @@ fn client_certificate(cx: &mut Context<'_>, tls: &Object<'_>) -> Result<Option<(
     let chain = file::named(cx, tls, CERTIFICATE, Privacy::Public);
     let key = file::named(cx, tls, KEY, Privacy::Secret);
     let (chain, key) = chain.zip(key).ok_or(())?;
-    match ClientCertificate::read(chain.content.expose().as_bytes(), key.content.expose().as_bytes()) {
-        Ok(_) => Ok(Some((chain.path, key.path))),
-        Err(why @ (CertificateError::NoKey | CertificateError::UnusableKey)) => {
-            file::refuse(cx, &key, KEY, why, "it holds an unencrypted private key in PEM");
-            Err(())
-        }
-        Err(why @ CertificateError::Mismatch) => {
-            let help =
-                "use the private key that this certificate was made for; the client's own certificate comes first";
-            file::refuse(cx, &key, KEY, why, help);
-            Err(())
-        }
-        Err(why) => {
-            file::refuse(
-                cx,
-                &chain,
-                CERTIFICATE,
-                why,
-                "it holds the client's certificate first, then its issuers, in PEM",
-            );
-            Err(())
-        }
-    }
+    file::pair(cx, (&chain, CERTIFICATE), (&key, KEY)).map(|_| Some((chain.path, key.path))).ok_or(())
 }
 
 fn proxy(cx: &mut Context<'_>, object: &Object<'_>) -> Option<ProxyUrl> {
