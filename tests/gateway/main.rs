@@ -55,3 +55,8 @@ mod support_works;
 mod token_command;
 mod tokens;
 mod transport;
+
+#[path = "../conformance/upstream_http2.rs"]
+mod conformance_upstream_http2;
+#[path = "../conformance/upstream_tls.rs"]
+mod conformance_upstream_tls;

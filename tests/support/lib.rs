@@ -2,6 +2,7 @@
 //! owner. Nothing here knows what porteur should do; that is said by the tests.
 
 pub mod authlib;
+pub mod authority;
 pub mod capture;
 pub mod client;
 pub mod config;
@@ -9,14 +10,17 @@ pub mod daemon;
 pub mod forward_proxy;
 pub mod gate;
 pub mod gateway;
+pub mod h2_upstream;
 pub mod idp;
 pub mod listener;
+pub mod nginx;
 pub mod poll;
 pub mod program;
 pub mod raw;
 pub mod ready;
 pub mod reply;
 pub mod scripted;
+pub mod tls_upstream;
 pub mod tokens;
 pub mod upstream;
 pub mod wire;
