@@ -23,7 +23,7 @@ use crate::forward::reply::Reply;
 use crate::forward::{egress, errors, refused, response, upgrade};
 use crate::snapshot::Snapshot;
 use crate::snapshot::endpoint::EndpointPlan;
-use crate::snapshot::upstream;
+use crate::snapshot::handshake;
 use crate::telemetry::lines::Lines;
 use crate::telemetry::metrics::Metrics;
 use arc_swap::ArcSwap;
@@ -113,7 +113,7 @@ impl ProxyHttp for Proxy {
             route.bound.iter().for_each(|token| certificate.show(token, &mut peer));
         }
         if let Some(tunnel) = &ctx.tunnel {
-            upstream::let_upgrade(&mut peer, &tunnel.terms);
+            handshake::for_handshake(&mut peer, &tunnel.terms, left, &tunnel.answer);
         }
         Ok(peer)
     }

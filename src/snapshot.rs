@@ -10,6 +10,7 @@ pub mod bound_certificate;
 pub mod composition;
 pub mod conditions;
 pub mod endpoint;
+pub mod handshake;
 pub mod headers;
 pub mod router;
 pub mod target;

@@ -1,6 +1,6 @@
 //! The hosts of one backend: whose turn it is, and the peer to connect to.
 
-use crate::config::model::{Host, WebSocket};
+use crate::config::model::Host;
 use crate::snapshot::CompileError;
 use crate::snapshot::addresses::{AddressBook, Addresses};
 use crate::snapshot::transport::Transport;
@@ -151,15 +151,6 @@ impl UpstreamHost {
         options.write_timeout = Some(timeout);
         peer
     }
-}
-
-/// Makes a peer the one for a handshake: Pingora lets the change to the WebSocket protocol pass and no other. One timeout is
-/// for the answer to the handshake and for each silence after it (`pingora-core/src/protocols/http/v1/client.rs`).
-pub fn let_upgrade(peer: &mut HttpPeer, websocket: &WebSocket) {
-    let options = &mut peer.options;
-    options.http_upstream_request_policy = HttpUpstreamRequestPolicy::default();
-    options.read_timeout = Some(websocket.silence);
-    options.write_timeout = Some(websocket.write_wait);
 }
 
 #[cfg(test)]

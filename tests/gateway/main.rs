@@ -60,3 +60,5 @@ mod transport;
 mod conformance_upstream_http2;
 #[path = "../conformance/upstream_tls.rs"]
 mod conformance_upstream_tls;
+#[path = "../conformance/websocket.rs"]
+mod conformance_websocket;

@@ -18,6 +18,7 @@ pub mod poll;
 pub mod program;
 pub mod raw;
 pub mod ready;
+pub mod rejected;
 pub mod reply;
 pub mod scripted;
 pub mod tls_upstream;

@@ -1,0 +1,121 @@
+//! The connection on which a WebSocket is asked for: its answer must come within the endpoint's timeout, and after that the
+//! connection may be quiet for much longer.
+//!
+//! Pingora has one read timeout for both (`pingora-core/src/protocols/http/v1/client.rs`), so the shorter one is kept below it, in
+//! the stream itself. Such a stream has no descriptor that Pingora knows, and is never used for a second request.
+
+use crate::config::model::WebSocket;
+use async_trait::async_trait;
+use pingora_core::connectors::L4Connect;
+use pingora_core::protocols::l4::ext::set_tcp_keepalive;
+use pingora_core::protocols::l4::socket::SocketAddr;
+use pingora_core::protocols::l4::stream::Stream;
+use pingora_core::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
+use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
+use pingora_core::{Error, ErrorType, OrErr, Result};
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+/// Told to all peers of a profile that ask for a WebSocket, so that none of them takes a connection of others.
+const APART: u64 = 0x5eb5_0c4e_7000_0001;
+
+/// Whether the answer to a handshake has come; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Answered(Arc<AtomicBool>);
+
+impl Answered {
+    /// From here on the connection may be quiet.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Makes a peer one for a handshake whose answer must come within `left`.
+pub fn for_handshake(peer: &mut HttpPeer, websocket: &WebSocket, left: Duration, answered: &Answered) {
+    peer.group_key = peer.group_key.rotate_left(1) ^ APART;
+    let options = &mut peer.options;
+    let connect = options.connection_timeout.unwrap_or(left);
+    options.custom_l4 = Some(Arc::new(Connector { connect, left, answered: answered.clone() }));
+    options.http_upstream_request_policy = HttpUpstreamRequestPolicy::default();
+    options.read_timeout = Some(websocket.silence);
+    options.write_timeout = Some(websocket.write_wait);
+    options.idle_timeout = Some(Duration::ZERO);
+}
+
+#[derive(Debug)]
+struct Connector {
+    connect: Duration,
+    left: Duration,
+    answered: Answered,
+}
+
+#[async_trait]
+impl L4Connect for Connector {
+    async fn connect(&self, address: &SocketAddr) -> Result<Stream> {
+        let deadline = Instant::now() + self.left;
+        let Some(address) = address.as_inet() else {
+            return Error::e_explain(ErrorType::InternalError, "no address of the Internet");
+        };
+        let connected = timeout(self.connect, TcpStream::connect(address)).await;
+        let connected = connected.or_err(ErrorType::ConnectTimedout, "connecting for a WebSocket")?;
+        let tcp = connected.or_err(ErrorType::ConnectError, "connecting for a WebSocket")?;
+        let socket = Bounded { tcp, timer: Box::pin(sleep_until(deadline)), answered: self.answered.clone() };
+        Ok(Stream::from(VirtualSocketStream::new(Box::new(socket))))
+    }
+}
+
+/// A TCP stream that cannot be read once the time is over, unless the answer is there.
+struct Bounded {
+    tcp: TcpStream,
+    timer: Pin<Box<Sleep>>,
+    answered: Answered,
+}
+
+impl fmt::Debug for Bounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bounded").field("answered", &self.answered).finish_non_exhaustive()
+    }
+}
+
+impl VirtualSocket for Bounded {
+    fn set_socket_option(&self, option: VirtualSockOpt) -> io::Result<()> {
+        match option {
+            VirtualSockOpt::NoDelay => self.tcp.set_nodelay(true),
+            VirtualSockOpt::KeepAlive(settings) => set_tcp_keepalive(&self.tcp, &settings).map_err(io::Error::other),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl AsyncRead for Bounded {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.tcp).poll_read(cx, buffer);
+        let awaited = !self.answered.0.load(Ordering::Relaxed);
+        if read.is_pending() && awaited && self.timer.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Bounded {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
