@@ -27,6 +27,10 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 /// Told to all peers of a profile that ask for a WebSocket, so that none of them takes a connection of others.
 const APART: u64 = 0x5eb5_0c4e_7000_0001;
 
+/// How much longer an answer may take that has begun to come in time: between its bytes and the word that they are the answer lies
+/// a turn of the scheduler.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Whether the answer to a handshake has come; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Answered(Arc<AtomicBool>);
@@ -67,7 +71,12 @@ impl L4Connect for Connector {
         let connected = timeout(self.connect, TcpStream::connect(address)).await;
         let connected = connected.or_err(ErrorType::ConnectTimedout, "connecting for a WebSocket")?;
         let tcp = connected.or_err(ErrorType::ConnectError, "connecting for a WebSocket")?;
-        let socket = Bounded { tcp, timer: Box::pin(sleep_until(deadline)), answered: self.answered.clone() };
+        let socket = Bounded {
+            tcp,
+            timer: Box::pin(sleep_until(deadline)),
+            has_begun: false,
+            answered: self.answered.clone(),
+        };
         Ok(Stream::from(VirtualSocketStream::new(Box::new(socket))))
     }
 }
@@ -76,6 +85,8 @@ impl L4Connect for Connector {
 struct Bounded {
     tcp: TcpStream,
     timer: Pin<Box<Sleep>>,
+    /// Whether anything was read.
+    has_begun: bool,
     answered: Answered,
 }
 
@@ -101,6 +112,11 @@ impl AsyncRead for Bounded {
         let awaited = !self.answered.0.load(Ordering::Relaxed);
         if read.is_pending() && awaited && self.timer.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        if read.is_ready() && !self.has_begun {
+            self.has_begun = true;
+            let extended = self.timer.deadline() + GRACE;
+            self.timer.as_mut().reset(extended);
         }
         read
     }
