@@ -3,6 +3,7 @@
 CARGO ?= cargo
 IDP := tests/idp
 AUTHLIB := tests/authlib
+GRPC := tests/grpc
 # A newer clippy has new opinions: they are warnings until the project has heard them.
 LINTED_WITH := 0.1.95
 
@@ -17,8 +18,8 @@ demo: ## build quickly, then run a gateway, an authorization server and a protec
 	$(CARGO) run --locked --profile quick -- demo
 
 test: ## install what is missing, then check formatting, lints and all tests
-	@scripts/need.sh cargo cc cmake node npm openssl python3 python3-venv
-	@$(MAKE) --no-print-directory lint $(IDP)/node_modules/.package-lock.json $(AUTHLIB)/.venv/.complete
+	@scripts/need.sh cargo cc cmake node npm openssl python3 python3-venv nginx
+	@$(MAKE) --no-print-directory lint $(IDP)/node_modules/.package-lock.json $(AUTHLIB)/.venv/.complete $(GRPC)/.venv/.complete
 	$(CARGO) test --locked
 	@echo "make test: everything passed"
 
@@ -35,9 +36,9 @@ $(IDP)/node_modules/.package-lock.json: $(IDP)/package.json $(IDP)/package-lock.
 	@touch $@
 
 # Made anew each time, so that nothing of a broken installation or of another Python stays.
-$(AUTHLIB)/.venv/.complete: $(AUTHLIB)/requirements.txt
-	python3 -m venv --clear $(AUTHLIB)/.venv
-	$(AUTHLIB)/.venv/bin/python -m pip install --disable-pip-version-check --quiet --require-virtualenv --only-binary :all: -r $<
+$(AUTHLIB)/.venv/.complete $(GRPC)/.venv/.complete: %/.venv/.complete: %/requirements.txt
+	python3 -m venv --clear $*/.venv
+	$*/.venv/bin/python -m pip install --disable-pip-version-check --quiet --require-virtualenv --only-binary :all: -r $<
 	@touch $@
 
 release: ## the binary to deploy: target/release/porteur, with link-time optimisation (takes minutes)
@@ -50,4 +51,4 @@ bench: ## run the micro benchmarks
 
 clean: ## remove everything that was built or installed in this folder
 	$(CARGO) clean
-	rm -rf $(IDP)/node_modules $(AUTHLIB)/.venv
+	rm -rf $(IDP)/node_modules $(AUTHLIB)/.venv $(GRPC)/.venv

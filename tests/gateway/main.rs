@@ -56,6 +56,8 @@ mod token_command;
 mod tokens;
 mod transport;
 
+#[path = "../conformance/grpc.rs"]
+mod conformance_grpc;
 #[path = "../conformance/upstream_http2.rs"]
 mod conformance_upstream_http2;
 #[path = "../conformance/upstream_tls.rs"]

@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod forward_proxy;
 pub mod gate;
 pub mod gateway;
+pub mod grpc;
 pub mod h2_upstream;
 pub mod idp;
 pub mod listener;
