@@ -71,12 +71,8 @@ impl L4Connect for Connector {
         let connected = timeout(self.connect, TcpStream::connect(address)).await;
         let connected = connected.or_err(ErrorType::ConnectTimedout, "connecting for a WebSocket")?;
         let tcp = connected.or_err(ErrorType::ConnectError, "connecting for a WebSocket")?;
-        let socket = Bounded {
-            tcp,
-            timer: Box::pin(sleep_until(deadline)),
-            has_begun: false,
-            answered: self.answered.clone(),
-        };
+        let socket =
+            Bounded { tcp, timer: Box::pin(sleep_until(deadline)), has_begun: false, answered: self.answered.clone() };
         Ok(Stream::from(VirtualSocketStream::new(Box::new(socket))))
     }
 }

@@ -77,7 +77,10 @@ fn statuses_pass_in_trailers_alone_and_after_messages() {
         assert_eq!(failure["trailers"]["x-why"], "because");
     }
     let later = through.call("fail_later");
-    assert_eq!((&later["messages"], &later["code"], &later["details"]), (&json!(["first"]), &json!(10), &json!("later")));
+    assert_eq!(
+        (&later["messages"], &later["code"], &later["details"]),
+        (&json!(["first"]), &json!(10), &json!("later"))
+    );
 }
 
 #[test]

@@ -277,9 +277,7 @@ fn rfc9113_3_2_tls_agrees_on_http_2_where_the_upstream_has_it() {
     let Some(nginx) = Nginx::start(&server) else { return };
     std::fs::write(nginx.file("large"), vec![b'x'; 3_000_000]).unwrap();
     let host = format!("https://localhost:{}", nginx.addr().port());
-    let client = |version: &str| {
-        json!({ "http_version": version, "client_tls": { "ca_certs": [authority.file()], "disable_system_ca_pool": true } })
-    };
+    let client = |version: &str| json!({ "http_version": version, "client_tls": { "ca_certs": [authority.file()], "disable_system_ca_pool": true } });
     let gateway = Running::with(&[
         by("/2", &host, client("2")),
         by("/auto", &host, client("auto")),
@@ -303,9 +301,7 @@ fn rfc9113_3_2_tls_agrees_on_http_2_where_the_upstream_has_it() {
 fn an_upstream_without_http_2_is_asked_by_auto_alone() {
     let authority = Authority::new("a");
     let upstream = TlsUpstream::start(&authority.server(&["localhost"]), Terms::default());
-    let client = |version: &str| {
-        json!({ "http_version": version, "client_tls": { "ca_certs": [authority.file()], "disable_system_ca_pool": true } })
-    };
+    let client = |version: &str| json!({ "http_version": version, "client_tls": { "ca_certs": [authority.file()], "disable_system_ca_pool": true } });
     let host = upstream.url("localhost");
     let gateway = Running::with(&[
         by("/auto", &host, client("auto")),

@@ -153,8 +153,11 @@ fn what_is_not_checked_is_said_and_counted() {
     let authority = Authority::new("a");
     let upstream = TlsUpstream::start(&authority.server(&["other.test"]), Terms::default());
     let host = upstream.url("localhost");
-    for service in [json!({ "allow_insecure_connections": true }), json!({ "client_tls": { "allow_insecure_connections": true } })] {
-        let service = with(service, &json!({ "endpoints": [endpoint("/x", &host, "/x"), endpoint("/y", &host, "/y")] }));
+    for service in
+        [json!({ "allow_insecure_connections": true }), json!({ "client_tls": { "allow_insecure_connections": true } })]
+    {
+        let service =
+            with(service, &json!({ "endpoints": [endpoint("/x", &host, "/x"), endpoint("/y", &host, "/y")] }));
         let text = warnings(&with(service.clone(), &json!({ "version": 3, "output_encoding": "no-op" })));
         assert!(text.contains("W045") && text.contains("NOT checked"), "{text}");
         let gateway = Running::start(service);
@@ -214,7 +217,8 @@ fn connections_are_kept_or_not_as_the_service_says() {
 
 fn warnings(configuration: &Value) -> String {
     let text = format!("{configuration:#}");
-    let loaded = config::load_text("test.json", Format::Json, text, &Options::default(), &HashMap::<String, String>::new());
+    let loaded =
+        config::load_text("test.json", Format::Json, text, &Options::default(), &HashMap::<String, String>::new());
     loaded.report.render(false)
 }
 
@@ -237,9 +241,15 @@ fn what_cannot_be_done_is_an_error_with_its_place() {
         (json!({ "disable_system_ca_pool": true }), "error[E080]: without the system's authorities"),
         (json!({ "ca_certs": ["absent.pem"] }), "error[E028]: the `ca_certs` `absent.pem` cannot be read"),
         (json!({ "ca_certs": [one.key_file] }), "it holds no PEM certificate"),
-        (json!({ "client_certs": [{ "certificate": one.certificate_file }] }), "a client certificate has no `private_key`"),
+        (
+            json!({ "client_certs": [{ "certificate": one.certificate_file }] }),
+            "a client certificate has no `private_key`",
+        ),
         (json!({ "client_certs": pair(&one.certificate_file, &two.key_file) }), "does not belong to the private key"),
-        (json!({ "client_certs": pair(&one.certificate_file, &one.certificate_file) }), "no unencrypted PEM private key"),
+        (
+            json!({ "client_certs": pair(&one.certificate_file, &one.certificate_file) }),
+            "no unencrypted PEM private key",
+        ),
         (
             json!({ "client_certs": [pair(&one.certificate_file, &one.key_file)[0], pair(&two.certificate_file, &two.key_file)[0]] }),
             "error[E080]: only one certificate can be shown",

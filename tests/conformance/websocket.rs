@@ -29,6 +29,7 @@ struct Echo {
 }
 
 impl Echo {
+    #[allow(clippy::result_large_err, reason = "the type is that of tungstenite")]
     fn start() -> Self {
         let heads = Arc::new(Mutex::new(Vec::new()));
         let listener = Listener::start({
@@ -155,7 +156,10 @@ fn rfc6455_4_2_what_agrees_on_a_websocket_passes_and_nothing_else_unasked() {
     }
     let heads = echo.heads.lock().unwrap();
     let head = &heads[0];
-    assert_eq!((&head["connection"], &head["upgrade"], &head["x-wanted"]), (&"Upgrade".parse().unwrap(), &"websocket".parse().unwrap(), &"1".parse().unwrap()));
+    assert_eq!(
+        (&head["connection"], &head["upgrade"], &head["x-wanted"]),
+        (&"Upgrade".parse().unwrap(), &"websocket".parse().unwrap(), &"1".parse().unwrap())
+    );
     assert!(!head.contains_key("cookie") && !head.contains_key("keep-alive"), "{head:?}");
 }
 
@@ -305,8 +309,9 @@ fn when_one_side_leaves_the_other_learns_of_it() {
 #[test]
 fn a_tunnel_holds_a_drain_up_no_longer_than_it_may_take() {
     let echo = Echo::start();
-    let gateway =
-        Running::start(json!({ "max_shutdown_wait_time": "300ms", "endpoints": [open_to("/ws", &echo.url(), json!({}))] }));
+    let gateway = Running::start(
+        json!({ "max_shutdown_wait_time": "300ms", "endpoints": [open_to("/ws", &echo.url(), json!({}))] }),
+    );
     let mut socket = connect(gateway.address, "/ws");
     assert_eq!(gateway.metric("porteur_requests_in_flight"), 1.0);
     gateway.stop();

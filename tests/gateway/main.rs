@@ -5,8 +5,9 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test fails by panicking"
+    reason = "a test fails by panicking, and says what it skips"
 )]
 #![allow(clippy::pedantic, reason = "tests are read for what they show; strictness is for the gateway")]
 

@@ -61,7 +61,11 @@ impl Nginx {
             ended || TcpStream::connect(address).is_ok()
         });
         if ended {
-            println!("nginx: {}\n{}", errors.text(), fs::read_to_string(dir.path().join("error.log")).unwrap_or_default());
+            println!(
+                "nginx: {}\n{}",
+                errors.text(),
+                fs::read_to_string(dir.path().join("error.log")).unwrap_or_default()
+            );
             return None;
         }
         Some(Self { child, address, dir })

@@ -8,6 +8,7 @@ use tungstenite::Message;
 use tungstenite::handshake::server::{ErrorResponse, Request, Response};
 
 /// Says in its first message which token it took. Counts the handshakes.
+#[allow(clippy::result_large_err, reason = "the type is that of tungstenite")]
 pub fn rejects_the_first_token(asked: Arc<AtomicUsize>) -> Listener {
     Listener::start(move |stream, _| {
         let _ = stream.set_read_timeout(Some(PATIENCE));

@@ -107,7 +107,10 @@ fn serve(
         let framing = wire::Framing::of_request(&head.headers)?;
         wire::read_body(&mut reader, framing)?;
         requests.fetch_add(1, Ordering::SeqCst);
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{seen}", seen.len());
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{seen}",
+            seen.len()
+        );
         reader.get_mut().write_all(answer.as_bytes())?;
         reader.get_mut().flush()?;
     }
