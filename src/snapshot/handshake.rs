@@ -3,6 +3,10 @@
 //!
 //! Pingora has one read timeout for both (`pingora-core/src/protocols/http/v1/client.rs`), so the shorter one is kept below it, in
 //! the stream itself. Such a stream has no descriptor that Pingora knows, and is never used for a second request.
+//!
+//! It also keeps Pingora from an end that is none: the empty body of a handshake ends, and if Pingora sees that only after the
+//! `101`, it takes it for the end of the tunnel (`pingora-proxy/src/proxy_h1.rs`, `proxy_handle_upstream`, whose `select!` takes
+//! either first). So what was written is followed by one look at everything else before an answer can be read.
 
 use crate::config::model::WebSocket;
 use async_trait::async_trait;
@@ -71,8 +75,13 @@ impl L4Connect for Connector {
         let connected = timeout(self.connect, TcpStream::connect(address)).await;
         let connected = connected.or_err(ErrorType::ConnectTimedout, "connecting for a WebSocket")?;
         let tcp = connected.or_err(ErrorType::ConnectError, "connecting for a WebSocket")?;
-        let socket =
-            Bounded { tcp, timer: Box::pin(sleep_until(deadline)), has_begun: false, answered: self.answered.clone() };
+        let socket = Bounded {
+            tcp,
+            timer: Box::pin(sleep_until(deadline)),
+            has_begun: false,
+            has_written: false,
+            answered: self.answered.clone(),
+        };
         Ok(Stream::from(VirtualSocketStream::new(Box::new(socket))))
     }
 }
@@ -83,6 +92,8 @@ struct Bounded {
     timer: Pin<Box<Sleep>>,
     /// Whether anything was read.
     has_begun: bool,
+    /// Whether anything was written since the last read.
+    has_written: bool,
     answered: Answered,
 }
 
@@ -104,6 +115,10 @@ impl VirtualSocket for Bounded {
 
 impl AsyncRead for Bounded {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if std::mem::take(&mut self.has_written) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let read = Pin::new(&mut self.tcp).poll_read(cx, buffer);
         let awaited = !self.answered.0.load(Ordering::Relaxed);
         if read.is_pending() && awaited && self.timer.as_mut().poll(cx).is_ready() {
@@ -120,6 +135,7 @@ impl AsyncRead for Bounded {
 
 impl AsyncWrite for Bounded {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.has_written = true;
         Pin::new(&mut self.tcp).poll_write(cx, bytes)
     }
 

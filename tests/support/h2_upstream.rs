@@ -28,7 +28,6 @@ pub struct Seen {
     connections: AtomicUsize,
     streams: AtomicUsize,
     at_once: AtomicUsize,
-    most_at_once: AtomicUsize,
     resets: AtomicUsize,
     heads: Mutex<Vec<(String, String, HeaderMap)>>,
 }
@@ -111,8 +110,9 @@ impl H2Upstream {
         self.seen.streams.load(Ordering::SeqCst)
     }
 
-    pub fn most_at_once(&self) -> usize {
-        self.seen.most_at_once.load(Ordering::SeqCst)
+    /// Streams that are being answered.
+    pub fn at_once(&self) -> usize {
+        self.seen.at_once.load(Ordering::SeqCst)
     }
 
     /// Streams that the client took back.
@@ -195,8 +195,7 @@ async fn serve(
         let stream = Stream { request, number, connection, respond, seen: seen.clone() };
         let (seen, task) = (seen.clone(), answer(stream));
         tokio::spawn(async move {
-            let now = seen.at_once.fetch_add(1, Ordering::SeqCst) + 1;
-            seen.most_at_once.fetch_max(now, Ordering::SeqCst);
+            seen.at_once.fetch_add(1, Ordering::SeqCst);
             task.await;
             seen.at_once.fetch_sub(1, Ordering::SeqCst);
         });
