@@ -14,6 +14,8 @@ have() {
         python3) python3 -c "import sys; sys.exit(sys.version_info < (3, $PYTHON_MINOR))" 2>/dev/null ;;
         # Debian has a part of Python's own library in a package apart.
         python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null ;;
+        # Debian has it where only administrators look.
+        nginx) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
         *) command -v "$1" >/dev/null ;;
     esac
 }

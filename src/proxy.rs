@@ -160,6 +160,9 @@ impl ProxyHttp for Proxy {
             Ok(Carried::Nothing) => route.generation = 0,
             Err(failure) => return Err(ctx.fail(failure)),
         }
+        if egress::take_expectation(request) && session.req_header().version == Version::HTTP_11 {
+            session.write_continue_response().await?;
+        }
         egress::close_after(&route.plan.backend, request)
     }
 

@@ -162,6 +162,12 @@ fn is_framing(name: &HeaderName) -> bool {
     matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::EXPECT | header::HOST)
 }
 
+/// Takes `Expect: 100-continue` out of a request for HTTP/2, where interim answers do not reach us (hyperium/h2#167); says whether
+/// it was there. Its client is then told to go on by us (RFC 9110 §10.1.1).
+pub fn take_expectation(request: &mut RequestHeader) -> bool {
+    request.version == Version::HTTP_2 && request.remove_header(&header::EXPECT).is_some()
+}
+
 /// Says that the connection carries no further request, where that is so. In HTTP/2 there are no such words.
 ///
 /// # Errors

@@ -147,3 +147,49 @@ impl AsyncWrite for Bounded {
         Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// A bounded stream and its other end.
+    async fn pair(left: Duration, answered: &Answered) -> (Bounded, TcpStream) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let tcp = TcpStream::connect(address).await.expect("a connection");
+        let (other, _) = listener.accept().await.expect("the same");
+        let timer = Box::pin(sleep_until(Instant::now() + left));
+        (Bounded { tcp, timer, has_begun: false, has_written: false, answered: answered.clone() }, other)
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_only_after_a_look_at_everything_else() {
+        let (mut stream, mut other) = pair(Duration::from_secs(20), &Answered::default()).await;
+        other.write_all(b"101").await.expect("room");
+        stream.tcp.readable().await.expect("the answer is there");
+        stream.write_all(b"GET").await.expect("room");
+        let mut bytes = [0; 3];
+        let first = tokio::select! {
+            biased;
+            _ = stream.read_exact(&mut bytes) => "the answer",
+            () = std::future::ready(()) => "everything else",
+        };
+        assert_eq!(first, "everything else");
+        stream.read_exact(&mut bytes).await.expect("the answer");
+        assert_eq!(&bytes, b"101");
+    }
+
+    #[tokio::test]
+    async fn the_answer_has_a_deadline_and_the_quiet_after_it_has_none() {
+        let (mut stream, _other) = pair(Duration::ZERO, &Answered::default()).await;
+        let error = stream.read_u8().await.expect_err("no answer");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let answered = Answered::default();
+        answered.set();
+        let (mut stream, _other) = pair(Duration::ZERO, &answered).await;
+        let quiet = timeout(Duration::from_millis(20), stream.read_u8()).await;
+        assert!(quiet.is_err(), "{quiet:?}");
+    }
+}

@@ -24,6 +24,12 @@ use std::time::Duration;
 /// Unanswered probes after which TCP gives a quiet peer up.
 const PROBES: usize = 4;
 
+/// How much of an answer an HTTP/2 upstream may send ahead of its client.
+const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// The largest window there is (RFC 9113 §6.9.1).
+const LARGEST_WINDOW: u32 = (1 << 31) - 1;
+
 /// What the peers of a backend have in common.
 pub struct Transport {
     /// The longest wait for a TCP connection.
@@ -93,6 +99,9 @@ impl Transport {
         options.alpn = self.alpn.clone();
         options.max_h2_streams = self.max_h2_streams;
         options.h2_ping_interval = self.h2_ping_interval;
+        let (stream, connection) = windows(self.max_h2_streams);
+        options.h2_stream_window_size = Some(stream);
+        options.h2_connection_window_size = Some(connection);
         if https {
             peer.client_cert_key.clone_from(&self.tls.client);
         }
@@ -161,6 +170,14 @@ fn authorities(model: &ClientTls) -> Result<Option<Arc<CaType>>, CompileError> {
     wrapped.map(Some).map_err(|_| CompileError::Certificate)
 }
 
+/// The windows of a stream and of a connection. With Pingora's own, both of 8 MiB, one client that does not read its answer would
+/// hold up all others on the connection; here there is room for what every stream may be ahead.
+fn windows(streams: usize) -> (u32, u32) {
+    let streams = u32::try_from(streams).unwrap_or(u32::MAX).max(1);
+    let stream = STREAM_WINDOW.min(LARGEST_WINDOW / streams);
+    (stream, stream * streams)
+}
+
 /// A hash of all that decides whether a request may use a connection.
 fn group(model: &UpstreamTransport) -> u64 {
     let mut hash = DefaultHasher::new();
@@ -219,6 +236,17 @@ mod tests {
         assert!(options.verify_cert && options.verify_hostname && options.ca.is_none());
         let options = peer(&transport(|model| model.tls.insecure = true)).options;
         assert!(!options.verify_cert && !options.verify_hostname);
+    }
+
+    #[test]
+    fn a_connection_has_room_for_all_of_its_streams() {
+        for streams in [0, 1, 100, 8191, 8192, 10_000, usize::MAX] {
+            let (stream, connection) = windows(streams);
+            let all = u64::from(stream) * u64::try_from(streams).unwrap_or(u64::MAX).max(1);
+            assert!(streams == usize::MAX || all <= u64::from(connection), "{streams}");
+            assert!(connection <= LARGEST_WINDOW, "{streams}");
+        }
+        assert_eq!(windows(100), (256 * 1024, 100 * 256 * 1024));
     }
 
     #[test]

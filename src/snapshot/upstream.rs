@@ -223,5 +223,6 @@ mod tests {
         assert_eq!(peer.options.read_timeout, Some(Duration::from_secs(2)));
         let peer = choice.host.peer(choice.address, Duration::from_secs(30), Duration::from_secs(30), true);
         assert_eq!(peer.options.connection_timeout, Some(Duration::from_secs(1)));
+        assert_eq!(peer.options.write_timeout, Some(Duration::from_secs(30)));
     }
 }

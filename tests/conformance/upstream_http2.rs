@@ -2,7 +2,7 @@
 //! when streams and connections end early.
 
 use crate::support::authority::Authority;
-use crate::support::client;
+use crate::support::client::{self, Connection};
 use crate::support::gateway::{BRIEF, Running, endpoint};
 use crate::support::h2_upstream::{End, H2Upstream, send_all};
 use crate::support::listener::Listener;
@@ -62,6 +62,50 @@ fn bodies_of_any_framing_pass_both_ways() {
     let chunked = "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
     let answer = client::send(gateway.address, chunked);
     assert_eq!((answer.status, answer.text().as_str()), (200, "abcde"));
+}
+
+#[test]
+fn rfc9110_10_1_1_a_client_that_waits_for_100_is_told_to_go_on() {
+    let upstream = H2Upstream::echo();
+    let gateway = Running::with(&[http2("/x", &upstream.url())]);
+    let mut connection = Connection::open(gateway.address);
+    connection.write("POST /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    let interim = connection.read(b"HTTP/1.1 100 Continue\r\n".len());
+    assert_eq!(String::from_utf8_lossy(&interim), "HTTP/1.1 100 Continue\r\n");
+    assert_eq!(connection.read(2), b"\r\n");
+    connection.write("body");
+    let answer = connection.response();
+    assert_eq!((answer.status, answer.text().as_str()), (200, "body"));
+    let (_, _, headers) = upstream.heads().remove(0);
+    assert!(!headers.contains_key("expect"));
+}
+
+#[test]
+fn a_client_that_does_not_read_holds_nobody_else_up() {
+    let upstream = H2Upstream::start(|mut stream| async move {
+        match stream.request.uri().path() {
+            "/endless" => {
+                let mut send = stream.respond.send_response(Response::new(()), false).unwrap();
+                send_all(&mut send, Bytes::from(vec![b'x'; 64 << 20]), true).await;
+            }
+            _ => stream.text(200, "ok"),
+        }
+    });
+    let mut endless = http2("/endless", &upstream.url());
+    endless["timeout"] = json!("30s");
+    let gateway = Running::with(&[endless, http2("/x", &upstream.url())]);
+    let slow: Vec<Connection> = (0..10)
+        .map(|_| {
+            let mut client = Connection::open(gateway.address);
+            client.write(client::request("GET", "/endless", &[], b""));
+            client.head();
+            client
+        })
+        .collect();
+    for _ in 0..5 {
+        assert_eq!(gateway.get("/x").text(), "ok");
+    }
+    drop(slow);
 }
 
 #[test]
@@ -246,7 +290,7 @@ fn a_client_that_leaves_takes_its_stream_with_it() {
         }
     });
     let gateway = Running::with(&[http2("/slow", &upstream.url()), http2("/x", &upstream.url())]);
-    let mut client = client::Connection::open(gateway.address);
+    let mut client = Connection::open(gateway.address);
     client.write(client::request("GET", "/slow", &[], b""));
     eventually(PATIENCE, "the request at the upstream", || upstream.streams() == 1);
     assert_eq!(gateway.get("/x").status, 200);

@@ -61,6 +61,8 @@ mod transport;
 mod conformance_grpc;
 #[path = "../conformance/upstream_http2.rs"]
 mod conformance_upstream_http2;
+#[path = "../conformance/upstream_times.rs"]
+mod conformance_upstream_times;
 #[path = "../conformance/upstream_tls.rs"]
 mod conformance_upstream_tls;
 #[path = "../conformance/websocket.rs"]

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
-const PROGRAM: &str = "nginx";
+/// Where it is on Debian, which has it where only administrators look.
+const PROGRAMS: [&str; 2] = ["nginx", "/usr/sbin/nginx"];
 
 pub struct Nginx {
     child: Child,
@@ -21,15 +22,16 @@ impl Nginx {
     /// `None`: there is no nginx here, which is printed.
     #[track_caller]
     pub fn start(server: &str) -> Option<Self> {
-        if Command::new(PROGRAM).arg("-v").output().is_err() {
+        let program = PROGRAMS.into_iter().find(|program| Command::new(program).arg("-v").output().is_ok());
+        let Some(program) = program else {
             println!("SKIPPED: there is no nginx on this machine; `make test` installs it");
             return None;
-        }
+        };
         // The port is free when nginx binds it unless another test is given it meanwhile; then it is tried again.
-        (0..5).find_map(|_| Self::try_start(server)).or_else(|| panic!("nginx does not start"))
+        (0..5).find_map(|_| Self::try_start(program, server)).or_else(|| panic!("nginx does not start"))
     }
 
-    fn try_start(server: &str) -> Option<Self> {
+    fn try_start(program: &str, server: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = free.local_addr().unwrap();
@@ -46,7 +48,7 @@ impl Nginx {
         );
         fs::write(dir.path().join("nginx.conf"), text).unwrap();
         drop(free);
-        let mut child = Command::new(PROGRAM)
+        let mut child = Command::new(program)
             .args(["-p", path, "-c", "nginx.conf", "-e", "error.log"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
