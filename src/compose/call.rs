@@ -228,6 +228,22 @@ impl Call<'_> {
         sent.as_ref().is_ok_and(|answered| verdict(answered) != Verdict::Accepted)
     }
 
+    /// Makes a request fit a connection on which nothing has been sent yet, if the connection is good enough for it.
+    fn fit(&self, session: &HttpSession, peer: &HttpPeer, request: &mut RequestHeader) -> Result<(), Broken> {
+        let transport = &self.plan.transport;
+        if !transport.accepts(session.digest()) {
+            return Err(Broken::Unreached(Trouble::Failure(Failure::Connect, "version of TLS")));
+        }
+        let is_http2 = matches!(session, HttpSession::H2(_));
+        if transport.only_http2 && peer.options.alpn == ALPN::H2 && !is_http2 {
+            return Err(Broken::Ended(Trouble::Failure(Failure::UpstreamProtocol, "version of HTTP")));
+        }
+        if is_http2 {
+            as_http2(request, peer.is_tls()).ok_or_else(|| Broken::of(Failure::Internal))?;
+        }
+        egress::close_after(self.plan, request).map_err(|_| Broken::of(Failure::Internal))
+    }
+
     /// Sends a request to a peer.
     pub(super) async fn send(
         &self,
@@ -240,19 +256,8 @@ impl Call<'_> {
         let trouble = |error: &pingora::Error| Trouble::of_upstream(error, self.left());
         let connected = connector.get_http_session(peer).await;
         let (mut session, reused) = connected.map_err(|error| Broken::Unreached(trouble(&error)))?;
-        let transport = &self.plan.transport;
-        if !transport.accepts(session.digest()) {
-            return Err(Broken::Unreached(Trouble::Failure(Failure::Connect, "version of TLS")));
-        }
-        let is_http2 = matches!(session, HttpSession::H2(_));
-        if transport.only_http2 && peer.options.alpn == ALPN::H2 && !is_http2 {
-            return Err(Broken::Ended(Trouble::Failure(Failure::UpstreamProtocol, "version of HTTP")));
-        }
-        if is_http2 {
-            as_http2(&mut request, peer.is_tls()).ok_or_else(|| Broken::of(Failure::Internal))?;
-        }
-        egress::close_after(self.plan, &mut request).map_err(|_| Broken::of(Failure::Internal))?;
-        let waits = Waits { head: transport.head, body: self.left() };
+        self.fit(&session, peer, &mut request)?;
+        let waits = Waits { head: self.plan.transport.head, body: self.left() };
         session.set_write_timeout(Some(self.left()));
         match exchange(&mut session, request, body, waits, |head| self.hold.bytes(head)).await {
             Ok(read) if read.whole => {

@@ -8,6 +8,7 @@ use crate::support::h2_upstream::{End, H2Upstream, send_all};
 use crate::support::listener::Listener;
 use crate::support::nginx::Nginx;
 use crate::support::poll::{PATIENCE, eventually};
+use crate::support::report::report;
 use crate::support::tls_upstream::{Terms, TlsUpstream};
 use crate::support::upstream::Upstream;
 use bytes::Bytes;
@@ -363,6 +364,26 @@ fn an_upstream_without_http_2_is_asked_by_auto_alone() {
     let plain = Upstream::echo();
     let gateway = Running::with(&[by("/auto", &plain.url(), json!({ "http_version": "auto" }))]);
     assert_eq!(gateway.get("/auto").status, 200, "without TLS there is nothing to agree on");
+}
+
+#[test]
+fn what_contradicts_a_version_is_said() {
+    let problems = |host: &str, client: Value| report(&json!({ "endpoints": [by("/x", host, client)] }));
+    for (client, expected) in [
+        (json!({ "http_version": "3" }), "error[E009]: unknown http_version `3`"),
+        (json!({ "http_version": "2", "max_h2_streams": 0 }), "error[E009]: expected a number from 1 to 10000"),
+        (json!({ "max_h2_streams": 10 }), "warning[W002]: `max_h2_streams` has no effect on HTTP/1.1"),
+        (json!({ "h2_ping_interval": "5s" }), "warning[W002]: `h2_ping_interval` has no effect on HTTP/1.1"),
+        (json!({ "client_tls": {} }), "warning[W002]: `client_tls` has no effect: none of the hosts"),
+        (json!({ "proxy_address": "http://a" }), "error[E012]: `proxy_address` is known but not built yet"),
+        (json!({ "send_body_on_redirect": true }), "error[E012]"),
+    ] {
+        let text = problems("http://a.test", client.clone());
+        assert!(text.contains(expected), "{client}: {expected} is not in\n{text}");
+    }
+    let fine =
+        problems("https://a.test", json!({ "http_version": "auto", "max_h2_streams": 10, "no_redirect": false }));
+    assert!(!fine.contains("error") && !fine.contains("warning"), "{fine}");
 }
 
 #[test]

@@ -5,10 +5,9 @@ use crate::support::authority::Authority;
 use crate::support::client::Response;
 use crate::support::gateway::{Running, endpoint, with};
 use crate::support::poll::{PATIENCE, eventually, some};
+use crate::support::report::report;
 use crate::support::tls_upstream::{Terms, TlsUpstream};
-use porteur::config::{self, Format, Options};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::path::Path;
 
 /// An endpoint whose one backend is connected to like this.
@@ -166,7 +165,7 @@ fn what_is_not_checked_is_said_and_counted() {
     {
         let service =
             with(service, &json!({ "endpoints": [endpoint("/x", &host, "/x"), endpoint("/y", &host, "/y")] }));
-        let text = warnings(&with(service.clone(), &json!({ "version": 3, "output_encoding": "no-op" })));
+        let text = report(&service);
         assert!(text.contains("W045") && text.contains("NOT checked"), "{text}");
         let gateway = Running::start(service);
         assert_eq!(gateway.get("/x").status, 200);
@@ -222,16 +221,9 @@ fn connections_are_kept_or_not_as_the_service_says() {
     eventually(PATIENCE, "another connection", || gateway.get("/x").json()["connection"] != first);
 }
 
-fn warnings(configuration: &Value) -> String {
-    let text = format!("{configuration:#}");
-    let loaded =
-        config::load_text("test.json", Format::Json, text, &Options::default(), &HashMap::<String, String>::new());
-    loaded.report.render(false)
-}
-
 fn problems(client_tls: Value) -> String {
     let endpoint = by("/x", "https://localhost", json!({ "client_tls": client_tls }));
-    warnings(&json!({ "version": 3, "output_encoding": "no-op", "endpoints": [endpoint] }))
+    report(&json!({ "endpoints": [endpoint] }))
 }
 
 #[test]
@@ -273,9 +265,9 @@ fn what_does_not_reach_the_authorization_server_is_said() {
     let authority = Authority::new("a");
     let credential = crate::support::gateway::credential("https://idp.test/token");
     let service = json!({
-        "version": 3, "output_encoding": "no-op", "client_tls": { "ca_certs": [authority.file()] },
+        "client_tls": { "ca_certs": [authority.file()] },
         "endpoints": [crate::support::gateway::protected("/x", "https://api.test", credential)],
     });
-    let text = warnings(&service);
+    let text = report(&service);
     assert!(text.contains("warning[W047]: this is for backends"), "{text}");
 }

@@ -1,13 +1,16 @@
 //! WebSockets through the gateway: where an endpoint allows them messages pass both ways for as long as somebody has something
 //! to say, and nowhere else does a request become a tunnel.
 
+use crate::support::authority::Authority;
 use crate::support::client::{self, Connection};
 use crate::support::gateway::{Running, endpoint, with};
 use crate::support::listener::Listener;
 use crate::support::poll::{PATIENCE, eventually};
 use crate::support::rejected::rejects_the_first_token;
 use crate::support::reply::Reply;
+use crate::support::report::report;
 use crate::support::scripted::Scripted;
+use crate::support::tls_upstream::{self, Terms};
 use crate::support::upstream::Upstream;
 use crate::support::wire;
 use serde_json::{Value, json};
@@ -116,6 +119,34 @@ fn rfc6455_5_messages_of_all_kinds_pass_both_ways() {
     eventually(PATIENCE, "the tunnel has ended", || gateway.metric("porteur_websockets_open") == 0.0);
     let log = gateway.access_log(1);
     assert!(log.contains("101"), "{log}");
+}
+
+#[test]
+fn a_tunnel_may_lead_through_tls() {
+    let authority = Authority::new("a");
+    let config = Arc::new(tls_upstream::config(&authority.server(&["localhost"]), Terms::default()));
+    let listener = Listener::start(move |stream, _| {
+        let _ = stream.set_read_timeout(Some(PATIENCE));
+        let tls = rustls::ServerConnection::new(config.clone()).unwrap();
+        let tls = rustls::StreamOwned::new(tls, stream.try_clone().unwrap());
+        let Ok(mut socket) = tungstenite::accept(tls) else { return };
+        while let Ok(message) = socket.read() {
+            if (message.is_text() || message.is_binary()) && socket.send(message).is_err() {
+                return;
+            }
+        }
+    });
+    let mut endpoint = open_to("/ws", &format!("wss://localhost:{}", listener.addr().port()), json!({}));
+    endpoint["backend"][0]["extra_config"]["backend/http/client"] =
+        json!({ "client_tls": { "ca_certs": [authority.file()], "disable_system_ca_pool": true } });
+    let untrusting = open_to("/doubts", &format!("wss://localhost:{}", listener.addr().port()), json!({}));
+    let gateway = Running::with(&[endpoint, untrusting]);
+    let mut socket = connect(gateway.address, "/ws");
+    for message in [Message::text("hello"), Message::binary(vec![7; 1_000_000])] {
+        socket.send(message.clone()).unwrap();
+        assert!(socket.read().unwrap() == message);
+    }
+    assert_eq!(client::send(gateway.address, handshake("/doubts")).status, 502);
 }
 
 #[test]
@@ -339,13 +370,7 @@ fn a_handshake_carries_the_token_and_is_sent_again_when_that_is_rejected() {
 
 #[test]
 fn what_cannot_be_carried_is_an_error() {
-    let problems = |endpoint: Value| {
-        let text = json!({ "version": 3, "output_encoding": "no-op", "endpoints": [endpoint] }).to_string();
-        let none = std::collections::HashMap::<String, String>::new();
-        let options = porteur::config::Options::default();
-        let loaded = porteur::config::load_text("test.json", porteur::config::Format::Json, text, &options, &none);
-        loaded.report.render(false)
-    };
+    let problems = |endpoint: Value| report(&json!({ "endpoints": [endpoint] }));
     let mut multiplexed = open_to("/ws", "ws://a.test", json!({}));
     multiplexed["extra_config"]["websocket"] = json!({});
     let text = problems(multiplexed);

@@ -21,6 +21,7 @@ pub mod raw;
 pub mod ready;
 pub mod rejected;
 pub mod reply;
+pub mod report;
 pub mod scripted;
 pub mod tls_upstream;
 pub mod tokens;
