@@ -202,8 +202,9 @@ impl AsyncRead for ClientStream {
 impl AsyncWrite for ClientStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let stream = self.get_mut();
-        if let Some(inbound) = &mut stream.inbound {
-            inbound.see_answer(data);
+        if stream.inbound.as_mut().is_some_and(|inbound| inbound.see_answer(data)) {
+            // A tunnel has no end that could be waited for.
+            stream.outbound.expect_by(None);
         }
         let written = stream.outbound.poll_write(&mut stream.transport, cx, data);
         stream.note_slow_reader(&written);

@@ -136,11 +136,13 @@ impl Inbound {
         self.finished.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Looks at what goes out: after a `101` the connection is no longer HTTP/1.
-    pub(super) fn see_answer(&mut self, bytes: &[u8]) {
-        if self.framing.may_switch() && bytes.starts_with(b"HTTP/1.1 101 ") {
+    /// Looks at what goes out: after a `101` the connection is no longer HTTP/1. Says whether this is it.
+    pub(super) fn see_answer(&mut self, bytes: &[u8]) -> bool {
+        let switches = self.framing.may_switch() && bytes.starts_with(b"HTTP/1.1 101 ");
+        if switches {
             // It may: that was just asked.
             let _ = self.framing.tunnel();
         }
+        switches
     }
 }

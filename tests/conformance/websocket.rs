@@ -296,6 +296,23 @@ fn a_quiet_socket_outlives_the_timeout_of_its_endpoint() {
 }
 
 #[test]
+fn the_times_of_a_request_do_not_end_a_tunnel() {
+    let echo = Echo::start();
+    for key in ["read_timeout", "read_header_timeout", "write_timeout", "idle_timeout"] {
+        let mut service = json!({ "endpoints": [open_to("/ws", &echo.url(), json!({}))] });
+        service[key] = json!("200ms");
+        let gateway = Running::start(service);
+        let mut socket = connect(gateway.address, "/ws");
+        let begun = Instant::now();
+        eventually(PATIENCE, "some time", || begun.elapsed() > Duration::from_millis(600));
+        for message in [Message::text("still here"), Message::binary(vec![1; 300_000])] {
+            socket.send(message.clone()).unwrap_or_else(|error| panic!("{key}: {error}"));
+            assert!(socket.read().unwrap_or_else(|error| panic!("{key}: {error}")) == message);
+        }
+    }
+}
+
+#[test]
 fn an_upstream_that_is_silent_too_long_ends_the_tunnel() {
     let (upstream, _) = eager();
     let host = format!("http://{}", upstream.addr());
