@@ -4,6 +4,7 @@ CARGO ?= cargo
 IDP := tests/idp
 AUTHLIB := tests/authlib
 SSLYZE := tests/sslyze
+GRPC := tests/grpc
 # A newer clippy has new opinions: they are warnings until the project has heard them.
 LINTED_WITH := 0.1.95
 
@@ -24,7 +25,7 @@ demo: ## build quickly, then run a gateway, an authorization server and a protec
 
 test: ## install what is missing, then check formatting, lints and all tests
 	@scripts/need.sh cargo cc cmake curl node npm openssl python3 python3-venv $(TOOLS)
-	@$(MAKE) --no-print-directory lint $(IDP)/node_modules/.package-lock.json $(AUTHLIB)/.venv/.complete $(SSLYZE)/.venv/.complete
+	@$(MAKE) --no-print-directory lint $(IDP)/node_modules/.package-lock.json $(AUTHLIB)/.venv/.complete $(SSLYZE)/.venv/.complete $(GRPC)/.venv/.complete
 	$(CARGO) test --locked
 	@echo "make test: everything passed"
 
@@ -41,9 +42,9 @@ $(IDP)/node_modules/.package-lock.json: $(IDP)/package.json $(IDP)/package-lock.
 	@touch $@
 
 # Made anew each time, so that nothing of a broken installation or of another Python stays.
-$(AUTHLIB)/.venv/.complete: $(AUTHLIB)/requirements.txt
-	python3 -m venv --clear $(AUTHLIB)/.venv
-	$(AUTHLIB)/.venv/bin/python -m pip install --disable-pip-version-check --quiet --require-virtualenv --only-binary :all: -r $<
+$(AUTHLIB)/.venv/.complete $(GRPC)/.venv/.complete: %/.venv/.complete: %/requirements.txt
+	python3 -m venv --clear $*/.venv
+	$*/.venv/bin/python -m pip install --disable-pip-version-check --quiet --require-virtualenv --only-binary :all: -r $<
 	@touch $@
 
 $(SSLYZE)/.venv/.complete: $(SSLYZE)/requirements.txt
@@ -70,4 +71,4 @@ soak: ## load and faults for SOAK_SECONDS (600 unless set); the report is target
 
 clean: ## remove everything that was built or installed in this folder
 	$(CARGO) clean
-	rm -rf $(IDP)/node_modules $(AUTHLIB)/.venv $(SSLYZE)/.venv
+	rm -rf $(IDP)/node_modules $(AUTHLIB)/.venv $(SSLYZE)/.venv $(GRPC)/.venv

@@ -11,11 +11,13 @@ pub mod errors;
 pub mod ingress;
 pub mod martian;
 pub mod path;
+pub mod refused;
 pub mod rejection;
 pub mod replay;
 pub mod reply;
 pub mod response;
 pub mod security;
+pub mod upgrade;
 
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 use std::net::IpAddr;

@@ -8,6 +8,7 @@ mod echo;
 pub mod in_flight;
 mod modify;
 mod replay;
+pub mod tunnel;
 mod wire;
 
 use crate::base::Failure;
@@ -19,9 +20,10 @@ use crate::forward::egress::Carried;
 use crate::forward::ingress::{Ingress, ingress};
 use crate::forward::rejection::Verdict;
 use crate::forward::reply::Reply;
-use crate::forward::{egress, errors, response};
+use crate::forward::{egress, errors, refused, response, upgrade};
 use crate::snapshot::Snapshot;
 use crate::snapshot::endpoint::EndpointPlan;
+use crate::snapshot::handshake;
 use crate::telemetry::lines::Lines;
 use crate::telemetry::metrics::Metrics;
 use arc_swap::ArcSwap;
@@ -32,8 +34,10 @@ use in_flight::InFlight;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, Result};
 use pingora_core::modules::http::HttpModules;
+use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -80,6 +84,7 @@ impl ProxyHttp for Proxy {
             }
             Ingress::Endpoint(EndpointPlan::Stream(plan), params) => {
                 let turn = plan.backend.upstream.turn();
+                ctx.tunnel = tunnel::asked(session, &plan);
                 let must_wait = plan.backend.token.as_ref().is_some_and(|token| !token.slot.is_usable(ctx.started));
                 ctx.route = Some(Route::new(plan, params, turn));
                 // Boxed, and so out of the way: this future is allocated for each request, this branch is rare.
@@ -107,7 +112,24 @@ impl ProxyHttp for Proxy {
             route.bound = token.slot.token();
             route.bound.iter().for_each(|token| certificate.show(token, &mut peer));
         }
+        if let Some(tunnel) = &ctx.tunnel {
+            handshake::for_handshake(&mut peer, &tunnel.terms, left, &tunnel.answer);
+        }
         Ok(peer)
+    }
+
+    /// Nothing has been sent yet.
+    async fn connected_to_upstream(
+        &self,
+        _: &mut Session,
+        _: bool,
+        _: &HttpPeer,
+        _: RawFd,
+        digest: Option<&Digest>,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        let accepted = ctx.route.as_ref().is_none_or(|route| route.plan.backend.transport.accepts(digest));
+        if accepted { Ok(()) } else { Err(ctx.fail(Failure::Connect)) }
     }
 
     async fn upstream_request_filter(
@@ -119,6 +141,10 @@ impl ProxyHttp for Proxy {
         let now = ctx.now_for_token();
         let Some(route) = &mut ctx.route else { return Err(ctx.fail(Failure::Internal)) };
         let plan = &route.plan.backend;
+        if plan.transport.only_http2 && request.version != Version::HTTP_2 {
+            // The handshake of TLS ended without an agreement on HTTP/2, and Pingora would go on with HTTP/1.1.
+            return Err(ctx.fail(Failure::UpstreamProtocol));
+        }
         let Some(host) = plan.upstream.host(route.host) else { return Err(ctx.fail(Failure::Internal)) };
         let view = wire::view(session);
         let rewritten = egress::rewrite(plan, &route.params, &host.authority, &view, request);
@@ -134,7 +160,10 @@ impl ProxyHttp for Proxy {
             Ok(Carried::Nothing) => route.generation = 0,
             Err(failure) => return Err(ctx.fail(failure)),
         }
-        Ok(())
+        if egress::take_expectation(request) && session.req_header().version == Version::HTTP_11 {
+            session.write_continue_response().await?;
+        }
+        egress::close_after(&route.plan.backend, request)
     }
 
     fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, ctx: &mut Context, mut error: Box<Error>) -> Box<Error> {
@@ -160,8 +189,9 @@ impl ProxyHttp for Proxy {
             error.set_retry(true);
             return error;
         }
+        let refused = refused::is_refused(&error);
         let method = ctx.route.as_ref().and_then(|route| route.plan.backend.method.as_ref());
-        let repeatable = method.unwrap_or(&session.req_header().method).is_idempotent()
+        let repeatable = (refused || method.unwrap_or(&session.req_header().method).is_idempotent())
             && wire::answered(session).is_none()
             && !session.retry_buffer_truncated()
             && !ctx.left().is_zero();
@@ -180,8 +210,8 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> Result<()> {
-        // A `100 Continue` comes this way, too, and is not the answer.
-        if response.status.is_informational() {
+        // A `100 Continue` comes this way, too, and is not the answer; a `101 Switching Protocols` is.
+        if response.status.is_informational() && !upgrade::is_accepted(response) {
             return Ok(());
         }
         ctx.upstream_took = Some(ctx.started.elapsed());
@@ -200,6 +230,9 @@ impl ProxyHttp for Proxy {
         ctx: &mut Context,
     ) -> Result<()> {
         response::reduce(upstream_response);
+        if let Some(tunnel) = &mut ctx.tunnel {
+            tunnel.answered(session, upstream_response, &self.metrics);
+        }
         wire::dress(session, ctx, upstream_response)?;
         let ends_with_body = session.req_header().version == Version::HTTP_10 && response::unchunk(upstream_response);
         if ends_with_body || self.in_flight.is_draining() {

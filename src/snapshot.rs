@@ -10,12 +10,14 @@ pub mod bound_certificate;
 pub mod composition;
 pub mod conditions;
 pub mod endpoint;
+pub mod handshake;
 pub mod headers;
 pub mod router;
 pub mod target;
+pub mod transport;
 pub mod upstream;
 
-use crate::config::model::{Model, Security};
+use crate::config::model::{Backend, Endpoint, Model, Security};
 use crate::guard::bot::BotDetector;
 use crate::telemetry::metrics::{EndpointMetrics, Metrics};
 use crate::token::table::TokenTable;
@@ -61,6 +63,19 @@ pub enum CompileError {
     /// A backend's credential is not in the table.
     #[error("endpoint `{0}` uses an unknown credential")]
     Credential(String),
+    /// A certificate for or of upstreams that the TLS library cannot read.
+    #[error("a certificate of `client_tls` cannot be used: the TLS library does not understand it")]
+    Certificate,
+    /// There are no authorities of the system, and they are to be believed.
+    #[error("the system's authorities cannot be read: {0}")]
+    SystemAuthorities(String),
+}
+
+/// Backends that are asked with TLS and whose certificates are not checked.
+fn insecure_upstreams(model: &Model) -> i64 {
+    let backends = model.endpoints.iter().flat_map(Endpoint::backends);
+    let is_one = |backend: &&Backend| backend.transport.tls.insecure && backend.hosts.iter().any(|host| host.https);
+    i64::try_from(backends.filter(is_one).count()).unwrap_or(i64::MAX)
 }
 
 impl Snapshot {
@@ -77,6 +92,7 @@ impl Snapshot {
         let mut around = Surroundings { tokens, addresses, metrics, shared_cache: None };
         let compile = |endpoint| EndpointPlan::compile(endpoint, &mut around);
         let endpoints = model.endpoints.iter().map(compile).collect::<Result<_, _>>()?;
+        metrics.insecure_upstreams.set(insecure_upstreams(model));
         Ok(Self {
             router: Router::compile(model)?,
             endpoints,

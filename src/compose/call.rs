@@ -3,7 +3,7 @@
 use crate::base::Failure;
 use crate::compose::Composer;
 use crate::compose::answered::{Answered, Rest};
-use crate::compose::exchange::exchange;
+use crate::compose::exchange::{Waits, as_http2, exchange};
 use crate::compose::kept::{self, Kept, Looked};
 
 use crate::compose::prepare::{self, Prepared};
@@ -12,6 +12,7 @@ use crate::compose::request::ClientRequest;
 use crate::compose::trouble::Trouble;
 use crate::forward::egress::{self, Carried};
 use crate::forward::martian;
+use crate::forward::refused;
 use crate::forward::rejection::{self, Repeat, Verdict};
 use crate::forward::replay::{self, Replays};
 use crate::snapshot::backend::BackendPlan;
@@ -22,6 +23,8 @@ use crate::token::slot::Token;
 use bytes::Bytes;
 use http::Method;
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora_core::protocols::http::client::HttpSession;
+use pingora_core::protocols::tls::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -107,7 +110,8 @@ impl Call<'_> {
                 continue;
             }
             let hop = Hop { host: sent.host, answered: sent.answered };
-            let mut answered = if self.decoded { redirect::follow(self, hop).await? } else { hop.answered };
+            let mut answered =
+                if self.decoded && !self.plan.no_redirect { redirect::follow(self, hop).await? } else { hop.answered };
             self.modify_answer(&mut answered, &sent.modified)?;
             return Ok(answered);
         }
@@ -144,7 +148,10 @@ impl Call<'_> {
                 }
                 // A kept connection that the upstream closed meanwhile: once more, on whatever connection is next.
                 Err(Broken::Closed(_)) if self.method().is_idempotent() && closed < MOST_CLOSED => closed += 1,
-                Err(Broken::Closed(trouble) | Broken::Ended(trouble)) => return Err(trouble),
+                Err(Broken::Refused(_)) if closed < MOST_CLOSED => closed += 1,
+                Err(Broken::Closed(trouble) | Broken::Refused(trouble) | Broken::Ended(trouble)) => {
+                    return Err(trouble);
+                }
             }
         }
         Err(last)
@@ -221,11 +228,27 @@ impl Call<'_> {
         sent.as_ref().is_ok_and(|answered| verdict(answered) != Verdict::Accepted)
     }
 
+    /// Makes a request fit a connection on which nothing has been sent yet, if the connection is good enough for it.
+    fn fit(&self, session: &HttpSession, peer: &HttpPeer, request: &mut RequestHeader) -> Result<(), Broken> {
+        let transport = &self.plan.transport;
+        if !transport.accepts(session.digest()) {
+            return Err(Broken::Unreached(Trouble::Failure(Failure::Connect, "version of TLS")));
+        }
+        let is_http2 = matches!(session, HttpSession::H2(_));
+        if transport.only_http2 && peer.options.alpn == ALPN::H2 && !is_http2 {
+            return Err(Broken::Ended(Trouble::Failure(Failure::UpstreamProtocol, "version of HTTP")));
+        }
+        if is_http2 {
+            as_http2(request, peer.is_tls()).ok_or_else(|| Broken::of(Failure::Internal))?;
+        }
+        egress::close_after(self.plan, request).map_err(|_| Broken::of(Failure::Internal))
+    }
+
     /// Sends a request to a peer.
     pub(super) async fn send(
         &self,
         peer: &HttpPeer,
-        request: Box<RequestHeader>,
+        mut request: Box<RequestHeader>,
         body: &Bytes,
     ) -> Result<Answered, Broken> {
         let connector = &self.composer.connector;
@@ -233,9 +256,10 @@ impl Call<'_> {
         let trouble = |error: &pingora::Error| Trouble::of_upstream(error, self.left());
         let connected = connector.get_http_session(peer).await;
         let (mut session, reused) = connected.map_err(|error| Broken::Unreached(trouble(&error)))?;
-        session.set_read_timeout(Some(self.left()));
+        self.fit(&session, peer, &mut request)?;
+        let waits = Waits { head: self.plan.transport.head, body: self.left() };
         session.set_write_timeout(Some(self.left()));
-        match exchange(&mut session, request, body, |head| self.hold.bytes(head)).await {
+        match exchange(&mut session, request, body, waits, |head| self.hold.bytes(head)).await {
             Ok(read) if read.whole => {
                 if read.sent {
                     connector.release_http_session(session, peer, peer.options.idle_timeout).await;
@@ -246,6 +270,7 @@ impl Call<'_> {
                 let rest = Rest::new(session, peer.clone(), read.sent.then(|| connector.clone()));
                 Ok(Answered { head: read.head, body: read.body, rest: Some(rest) })
             }
+            Err(error) if refused::is_refused(&error) => Err(Broken::Refused(trouble(&error))),
             Err(error) if reused && session.response_header().is_none() => Err(Broken::Closed(trouble(&error))),
             Err(error) => Err(Broken::Ended(trouble(&error))),
         }
@@ -258,6 +283,8 @@ pub(super) enum Broken {
     Unreached(Trouble),
     /// A kept connection broke before there was any answer.
     Closed(Trouble),
+    /// The upstream has not looked at the request.
+    Refused(Trouble),
     /// Anything else.
     Ended(Trouble),
 }
@@ -277,7 +304,7 @@ impl Broken {
     /// What went wrong.
     pub(super) fn trouble(self) -> Trouble {
         match self {
-            Self::Unreached(trouble) | Self::Closed(trouble) | Self::Ended(trouble) => trouble,
+            Self::Unreached(trouble) | Self::Closed(trouble) | Self::Refused(trouble) | Self::Ended(trouble) => trouble,
         }
     }
 }

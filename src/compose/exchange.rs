@@ -1,9 +1,11 @@
 //! One request and its answer on one connection, the answer held as far as it is wanted.
 
 use bytes::{Bytes, BytesMut};
+use http::{Uri, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
 use pingora_core::protocols::http::client::HttpSession;
+use std::time::Duration;
 
 /// An answer as far as it was read.
 #[derive(Debug)]
@@ -18,16 +20,40 @@ pub(super) struct Read {
     pub sent: bool,
 }
 
+/// How long each wait for the upstream may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waits {
+    /// For the head of the answer, if it is not that for the body.
+    pub head: Option<Duration>,
+    /// For a piece of its body.
+    pub body: Duration,
+}
+
+/// Makes a head one of HTTP/2 (RFC 9113 §8.3.1): scheme and authority stand in the target and not in `Host`. `None`: it has no
+/// target or no authority.
+pub(super) fn as_http2(head: &mut RequestHeader, https: bool) -> Option<()> {
+    let host = head.remove_header(&header::HOST)?;
+    let target = head.uri.path_and_query()?.clone();
+    let uri =
+        Uri::builder().scheme(if https { "https" } else { "http" }).authority(host.as_bytes()).path_and_query(target);
+    head.set_uri(uri.build().ok()?);
+    head.set_version(Version::HTTP_2);
+    Some(())
+}
+
 /// Sends a request and reads the answer; of its body not much more than the bytes that `hold` says of its head, and nothing if
 /// that is 0.
 pub(super) async fn exchange(
     session: &mut HttpSession,
     request: Box<RequestHeader>,
     body: &Bytes,
+    waits: Waits,
     hold: impl Fn(&ResponseHeader) -> usize,
 ) -> Result<Read> {
+    session.set_read_timeout(Some(waits.head.map_or(waits.body, |head| head.min(waits.body))));
     let sent = send(session, request, body).await?;
     let head = read_head(session).await?;
+    session.set_read_timeout(Some(waits.body));
     let hold = hold(&head);
     let mut begun = BytesMut::new();
     while begun.len() < hold {

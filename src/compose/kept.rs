@@ -93,7 +93,7 @@ impl Looked<'_> {
             Ok(answered) => answered.head.status.is_server_error(),
             Err(Broken::Unreached(_)) => !is_another,
             // It is asked again on another connection.
-            Err(Broken::Closed(_)) => false,
+            Err(Broken::Closed(_) | Broken::Refused(_)) => false,
             Err(Broken::Ended(_)) => true,
         };
         if let Lookup::Stale(stale) = &self.found

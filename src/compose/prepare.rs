@@ -46,6 +46,8 @@ impl Call<'_> {
     /// The head, as it is without modifiers.
     pub(super) fn head(&self, authority: &HeaderValue) -> Result<Box<RequestHeader>, Broken> {
         let mut head = Box::new(self.request.head.clone());
+        // Trailers are not kept, whatever the client speaks.
+        head.set_version(Version::HTTP_11);
         egress::strip_hop_by_hop(&mut head);
         egress::rewrite(self.plan, self.params, authority, &self.request.view(), &mut head).map_err(Broken::of)?;
         // What earlier answers put into the path must not lead out of the endpoint.
@@ -98,7 +100,8 @@ impl Call<'_> {
 
     /// Where a modifier sends the request.
     pub(super) async fn peer_elsewhere(&self, destination: &Destination<'_>) -> Result<Box<HttpPeer>, Broken> {
-        let peer = elsewhere::peer(destination.https, &destination.host, destination.port()).await;
+        let peer =
+            elsewhere::peer(&self.plan.transport, destination.https, &destination.host, destination.port()).await;
         peer.ok_or_else(|| Broken::Unreached(Trouble::Failure(Failure::NoHost, "no address")))
     }
 }

@@ -113,6 +113,7 @@ async fn request(call: &Call<'_>, next: &Next) -> Result<Answered, Trouble> {
     loop {
         match request_once(call, next).await {
             // As with the first request: a kept connection that the upstream closed meanwhile.
+            Err(Broken::Refused(_)) if closed < MOST_CLOSED => closed += 1,
             Err(Broken::Closed(_)) if next.method.is_idempotent() && closed < MOST_CLOSED => closed += 1,
             result => return result.map_err(Broken::trouble),
         }
@@ -159,7 +160,9 @@ async fn elsewhere(call: &Call<'_>, next: &Next) -> Result<Answered, Broken> {
     }
     redirected(&mut head, next)?;
     let peer = match (next.url.host_str(), next.url.port_or_known_default()) {
-        (Some(name), Some(port)) => elsewhere::peer(next.url.scheme() == "https", name, port).await,
+        (Some(name), Some(port)) => {
+            elsewhere::peer(&call.plan.transport, next.url.scheme() == "https", name, port).await
+        }
         _ => None,
     };
     let peer = peer.ok_or(Trouble::Failure(Failure::NoHost, "no address"))?;

@@ -64,6 +64,9 @@ codes! {
     CIPHER_SUITE = "E071": "a cipher suite or a curve is not offered";
     LISTENER = "E072": "a listener has no address, or one that is taken";
     NETWORK = "E073": "a network is not valid";
+    CLIENT_TLS = "E080": "TLS towards upstreams cannot be what the file asks for";
+    WEBSOCKET = "E081": "a WebSocket endpoint is not what porteur can carry";
+    HTTP_VERSION = "E082": "a version of HTTP contradicts another setting";
 
     IGNORED_KEY = "W001": "an unknown key has no effect";
     NO_EFFECT = "W002": "a known key has no effect";
@@ -92,6 +95,9 @@ codes! {
     TLS_RAISED = "W042": "an old version of TLS or a curve is left out";
     OUT_OF_DATE = "W043": "a certificate is not valid today";
     BROAD_TRUST = "W044": "more are trusted than may be meant";
+    INSECURE_UPSTREAMS = "W045": "certificates of upstreams are not checked";
+    TLS_FLOOR = "W046": "an older version of TLS is allowed than is spoken";
+    NOT_FOR_TOKENS = "W047": "a setting of connections does not reach the authorization server";
 
     // Lints: only `porteur check` looks for these.
     UNGUARDED = "W030": "requests carry a token and nobody asks who sends them";

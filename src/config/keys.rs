@@ -10,6 +10,7 @@ mod listener;
 pub mod martian;
 mod namespaces;
 mod service;
+mod transport;
 
 pub use backend::ENCODINGS;
 pub use inside::{CLIENT_AUTH, FLATMAP_TYPES, STATIC_STRATEGIES};
@@ -140,6 +141,7 @@ impl Level {
                 (Self::Root, "endpoints") => Some(Self::Endpoint),
                 (Self::Endpoint, "backend") => Some(Self::Backend),
                 (Self::Root, "tls") => Some(Self::Namespace("tls")),
+                (Self::Root, "client_tls") => Some(Self::Namespace("client_tls")),
                 _ => None,
             };
         };
@@ -172,7 +174,7 @@ impl Support {
 }
 
 /// Levels that are no namespace of their own.
-const LEVELS: [Level; 11] = [
+const LEVELS: [Level; 15] = [
     Level::Root,
     Level::Endpoint,
     Level::Backend,
@@ -183,6 +185,10 @@ const LEVELS: [Level; 11] = [
     Level::Namespace("tls"),
     Level::Namespace("tls.keys"),
     Level::Namespace("listeners.proxy_protocol"),
+    Level::Namespace("client_tls"),
+    Level::Namespace("client_tls.client_certs"),
+    Level::Namespace("backend/http/client.client_tls"),
+    Level::Namespace("backend/http/client.client_tls.client_certs"),
     Level::Namespace(martian::PRIORITY_ENTRY),
 ];
 

@@ -13,6 +13,8 @@ mod listener;
 pub mod martian;
 mod security;
 mod shape;
+mod upstream_transport;
+mod websocket;
 
 pub use composition::{Composition, EarlierField, ErrorStatus, Sequential, Shadow};
 pub use condition::{Condition, ConditionError, MAX_EXPRESSION, Stage, Variable};
@@ -30,6 +32,8 @@ pub use shape::{
 };
 
 pub use security::{AllowedHosts, BotRules, Security};
+pub use upstream_transport::{ClientTls, HttpVersion, UpstreamTransport};
+pub use websocket::WebSocket;
 
 use bytes::Bytes;
 use http::{HeaderName, Method};
@@ -151,6 +155,8 @@ pub struct Endpoint {
     pub json_schema: Option<JsonSchema>,
     /// `extra_config."validation/cel"`: what must hold.
     pub conditions: Vec<Condition>,
+    /// `extra_config.websocket`; `None`: no client changes protocols.
+    pub websocket: Option<WebSocket>,
     /// `output_encoding`, and with it `backend`.
     pub answer: Answer,
 }
@@ -163,6 +169,18 @@ impl Endpoint {
             Answer::Composed(composition) => &composition.shadows,
         };
         self.answer.backends().iter().chain(shadows.iter().map(|shadow| &shadow.backend))
+    }
+
+    /// Whether a request must be whole before it goes on to its one backend, or the answer before it comes back, though the
+    /// answer passes as it is.
+    #[must_use]
+    pub fn is_held(&self, backend: &Backend) -> bool {
+        let mut conditions = self.conditions.iter().chain(&backend.conditions);
+        let of_answers = conditions.any(|condition| condition.stage() == Stage::Response);
+        self.json_schema.is_some()
+            || backend.http_cache.is_some()
+            || of_answers
+            || backend.martian.as_ref().is_some_and(Martian::needs_held)
     }
 }
 
@@ -237,6 +255,10 @@ pub struct Backend {
     pub url_pattern: UrlPattern,
     /// `method`; `None`: the client's method goes on.
     pub method: Option<Method>,
+    /// How its hosts are connected to: `extra_config."backend/http/client"` over what the service says.
+    pub transport: UpstreamTransport,
+    /// `no_redirect`: redirects of a decoded backend are not followed.
+    pub no_redirect: bool,
     /// `timeout` (an extension): replaces the endpoint's for this backend.
     pub timeout: Option<Duration>,
     /// `input_headers`: a second allow-list below the endpoint's; `None`: no second list.

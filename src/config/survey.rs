@@ -114,7 +114,7 @@ fn of_key(level: Level, key: &Key) -> Place {
         (Level::Namespace("proxy"), "flatmap_filter") => Place::Keys(Level::Namespace("proxy.flatmap_filter")),
         (Level::Namespace("proxy"), "static") => Place::Keys(Level::Namespace("proxy.static")),
         (Level::Namespace(name), _) if name.starts_with("modifier/martian.") => of_modifier_key(name, key),
-        _ => Place::Value(show::of_key(key)),
+        _ => level.below(key).map_or_else(|| Place::Value(show::of_key(key)), Place::Keys),
     }
 }
 

@@ -214,9 +214,13 @@ impl AsyncWrite for ClientStream {
         let stream = self.get_mut();
         if !stream.is_mid_write
             && let Some(inbound) = &mut stream.inbound
-            && let Err(violation) = inbound.see_answer(data)
         {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, violation)));
+            match inbound.see_answer(data) {
+                Ok(false) => {}
+                // A tunnel has no end that could be waited for.
+                Ok(true) => stream.outbound.expect_by(None),
+                Err(violation) => return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, violation))),
+            }
         }
         let written = stream.outbound.poll_write(&mut stream.transport, cx, data);
         if let Poll::Ready(Ok(length)) = &written {

@@ -146,19 +146,20 @@ impl Inbound {
 
     /// Looks at what goes out, which begins a write of Pingora's: after a `101` the connection is no longer HTTP/1. Only the
     /// head of an answer says so, and whatever a body begins with is no head. (Interim answers are heads before the last.)
+    /// Says whether this is it.
     ///
     /// # Errors
     /// A request for the switch was not the last thing that came.
-    pub(super) fn see_answer(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+    pub(super) fn see_answer(&mut self, bytes: &[u8]) -> Result<bool, Violation> {
         let answer = self.finished.load(Ordering::Relaxed) + 1;
         let is_switch = bytes.starts_with(b"HTTP/1.1 101 ");
         if self.head_out == answer || (bytes.starts_with(b"HTTP/1.1 1") && !is_switch) {
-            return Ok(());
+            return Ok(false);
         }
         self.head_out = answer;
-        if !is_switch {
-            return Ok(());
+        if is_switch {
+            self.framing.tunnel().inspect_err(|violation| self.refuse(Refusal::Violation(*violation), true))?;
         }
-        self.framing.tunnel().inspect_err(|violation| self.refuse(Refusal::Violation(*violation), true))
+        Ok(is_switch)
     }
 }

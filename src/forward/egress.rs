@@ -6,7 +6,7 @@
 use crate::base::Failure;
 use crate::base::text::write_ipv4;
 use crate::config::model::{AllowList, OnMissing};
-use crate::forward::{RequestView, connection};
+use crate::forward::{RequestView, connection, upgrade};
 use crate::snapshot::backend::{BackendPlan, DpopUse, TokenUse};
 use crate::snapshot::target::{Params, TargetBuffer};
 use crate::telemetry::metrics::MissingAction;
@@ -45,6 +45,9 @@ pub fn rewrite(
         }
     }
     reduce(plan, request);
+    if request.version == Version::HTTP_2 {
+        keep_trailers(client, request).map_err(|_| Failure::Internal)?;
+    }
     present(authority, client, request).map_err(|_| Failure::Internal)
 }
 
@@ -86,6 +89,16 @@ fn reduce(plan: &BackendPlan, request: &mut RequestHeader) {
             remove_spellings(&token.header, request);
         }
     }
+}
+
+/// Tells the upstream that the client takes trailers, which gRPC wants to know. Where both sides speak HTTP/2 trailers pass, and
+/// there this is the one thing that `TE` may say (RFC 9113 §8.2.2).
+fn keep_trailers(client: &RequestView<'_>, request: &mut RequestHeader) -> pingora::Result<()> {
+    if client.version == Version::HTTP_2 && upgrade::lists(client.headers, &header::TE, b"trailers") {
+        return request.insert_header(header::TE, HeaderValue::from_static("trailers"));
+    }
+    request.remove_header(&header::TE);
+    Ok(())
 }
 
 /// What a client may say of where it comes from goes on only where it is listed by name.
@@ -147,6 +160,23 @@ pub fn strip_hop_by_hop(request: &mut RequestHeader) {
 /// a `100 Continue` that never comes.
 fn is_framing(name: &HeaderName) -> bool {
     matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::EXPECT | header::HOST)
+}
+
+/// Takes `Expect: 100-continue` out of a request for HTTP/2, where interim answers do not reach us (hyperium/h2#167); says whether
+/// it was there. Its client is then told to go on by us (RFC 9110 §10.1.1).
+pub fn take_expectation(request: &mut RequestHeader) -> bool {
+    request.version == Version::HTTP_2 && request.remove_header(&header::EXPECT).is_some()
+}
+
+/// Says that the connection carries no further request, where that is so. In HTTP/2 there are no such words.
+///
+/// # Errors
+/// Never: the header is valid.
+pub fn close_after(plan: &BackendPlan, request: &mut RequestHeader) -> pingora::Result<()> {
+    if plan.transport.closes && request.version != Version::HTTP_2 && !request.headers.contains_key(header::UPGRADE) {
+        request.insert_header("Connection", HeaderValue::from_static("close"))?;
+    }
+    Ok(())
 }
 
 /// Adds what porteur says of itself and of the client.

@@ -31,8 +31,15 @@ pub fn of_upstream(error: &Error, left: Duration) -> Failure {
         ConnectTimedout | TLSHandshakeTimedout if left.is_zero() => Failure::UpstreamTimeout,
         ConnectTimedout | ConnectRefused | ConnectNoRoute | ConnectError | ConnectProxyFailure | SocketError
         | TLSHandshakeFailure | TLSHandshakeTimedout | HandshakeError | InvalidCert => Failure::Connect,
+        ReadError if is_late(error) => Failure::UpstreamTimeout,
         _ => Failure::UpstreamProtocol,
     }
+}
+
+/// Whether a stream of our own gave the wait for an answer up (`snapshot/handshake.rs`), or the kernel a peer that is gone.
+fn is_late(error: &Error) -> bool {
+    let io = error.root_cause().downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The way back: what of an upstream's answer is not for the client.
 
-use crate::forward::connection;
+use crate::forward::{connection, upgrade};
 use http::{HeaderName, header};
 use pingora::http::ResponseHeader;
 
@@ -17,6 +17,11 @@ static HOP_BY_HOP: [HeaderName; 6] = [
 
 /// Removes hop-by-hop headers and those that `Connection` names.
 pub fn reduce(response: &mut ResponseHeader) {
+    // The two headers are what changes the protocol (RFC 9110 §7.8), and nothing else may come along.
+    if upgrade::is_accepted(response) {
+        remove_all_but_upgrade(response);
+        return;
+    }
     // Most answers have none of them, and a look at each name is cheaper than seven look-ups.
     let is_one = |name: &HeaderName| *name == header::CONNECTION || HOP_BY_HOP.contains(name);
     if !response.headers.keys().any(is_one) {
@@ -26,6 +31,17 @@ pub fn reduce(response: &mut ResponseHeader) {
         response.remove_header(&name);
     }
     for name in &HOP_BY_HOP {
+        response.remove_header(name);
+    }
+}
+
+fn remove_all_but_upgrade(response: &mut ResponseHeader) {
+    for name in connection::named(&response.headers) {
+        if name != header::UPGRADE {
+            response.remove_header(&name);
+        }
+    }
+    for name in HOP_BY_HOP.iter().filter(|name| **name != header::UPGRADE) {
         response.remove_header(name);
     }
 }

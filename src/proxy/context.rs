@@ -5,6 +5,7 @@ use crate::forward::martian::Sent;
 use crate::forward::replay::Replays;
 use crate::forward::reply::Reply;
 use crate::proxy::in_flight::Guard;
+use crate::proxy::tunnel::Tunnel;
 use crate::snapshot::Snapshot;
 use crate::snapshot::composition::ComposePlan;
 use crate::snapshot::endpoint::{Common, StreamPlan};
@@ -26,6 +27,8 @@ pub struct Context {
     pub route: Option<Route>,
     /// The endpoint whose answer is composed, once found.
     pub composed: Option<Composed>,
+    /// The change to the WebSocket protocol that it asks for, where that is allowed.
+    pub tunnel: Option<Tunnel>,
     /// Whether porteur itself has an endpoint at this path.
     pub is_built_in: bool,
     /// When it was ready to be sent upstream: later than `started` only if it had to wait for the first token, which has
@@ -111,6 +114,7 @@ impl Context {
             started,
             route: None,
             composed: None,
+            tunnel: None,
             is_built_in: false,
             ready: started,
             failure: None,

@@ -15,6 +15,14 @@ pub struct InFlight {
 /// One request; the count goes down when it is dropped, however the request ends.
 pub struct Guard(prometheus::IntGauge);
 
+impl Guard {
+    /// One more in this gauge.
+    pub(super) fn new(gauge: &prometheus::IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
 impl InFlight {
     /// Counts in the gauge of `metrics`. More than `most` are refused.
     #[must_use]
@@ -25,8 +33,7 @@ impl InFlight {
     /// A request begins.
     #[must_use]
     pub fn enter(&self) -> Guard {
-        self.metrics.in_flight.inc();
-        Guard(self.metrics.in_flight.clone())
+        Guard::new(&self.metrics.in_flight)
     }
 
     /// Whether there are more than there may be, the one that asks among them.

@@ -48,10 +48,10 @@ fn client(session: &Session) -> Option<IpAddr> {
     session.client_addr()?.as_inet().map(|address| address.ip().to_canonical())
 }
 
-/// The status of the answer that the client has begun to receive; a `100 Continue` is none.
+/// The status of the answer that the client has begun to receive; a `100 Continue` is none, the end of HTTP is one.
 pub(super) fn answered(session: &Session) -> Option<u16> {
     let status = session.response_written()?.status;
-    (!status.is_informational()).then_some(status.as_u16())
+    (!status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS).then_some(status.as_u16())
 }
 
 /// Cleans the path of the request if the configuration wants that before it is matched.

@@ -8,6 +8,7 @@ use crate::snapshot::conditions::ConditionPlan;
 use crate::snapshot::endpoint::Surroundings;
 use crate::snapshot::headers;
 use crate::snapshot::target::TargetPlan;
+use crate::snapshot::transport::Transport;
 use crate::snapshot::upstream::Upstream;
 use crate::telemetry::metrics::{Metrics, RequestTokenMetrics};
 use crate::token::dpop::{DpopKey, Nonce};
@@ -32,6 +33,10 @@ pub struct BackendPlan {
     pub headers: AllowList<HeaderName>,
     /// The hosts.
     pub upstream: Upstream,
+    /// How they are connected to.
+    pub transport: Arc<Transport>,
+    /// Whether redirects are not followed.
+    pub no_redirect: bool,
     /// The token to carry.
     pub token: Option<TokenUse>,
     /// What changes its requests and answers.
@@ -101,13 +106,20 @@ impl BackendPlan {
         let compile =
             |policy| TokenUse::compile(policy, &backend.hosts, around.tokens, around.metrics, &endpoint.path.text);
         let token = backend.token.as_ref().map(compile).transpose()?;
+        let transport = Arc::new(Transport::compile(&backend.transport)?);
+        let mut headers = headers::allowed(&endpoint.input_headers, backend.input_headers.as_ref());
+        if let (AllowList::Only(names), true) = (&mut headers, endpoint.websocket.is_some()) {
+            names.extend_from_slice(&headers::HANDSHAKE);
+        }
         let query = headers::both(&endpoint.input_query_strings, backend.input_query_strings.as_ref());
         Ok(Self {
             timeout: backend.timeout.unwrap_or(endpoint.timeout),
             method: backend.method.clone(),
             target: TargetPlan::compile(&backend.url_pattern, query),
-            headers: headers::allowed(&endpoint.input_headers, backend.input_headers.as_ref()),
-            upstream: Upstream::compile(&backend.hosts, around.addresses)?,
+            headers,
+            upstream: Upstream::compile(&backend.hosts, &transport, around.addresses)?,
+            transport,
+            no_redirect: backend.no_redirect,
             token,
             martian: backend.martian.clone(),
             verifications: around.metrics.verifications(),

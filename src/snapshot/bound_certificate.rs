@@ -36,18 +36,15 @@ impl BoundCertificate {
             _ => self.convert(source),
         };
         // Pingora tells pooled connections apart by the certificate's serial number alone (`pingora-core/src/upstreams/
-        // peer.rs`), which two authorities may both have given.
-        peer.group_key = converted.group;
+        // peer.rs`), which two authorities may both have given. The rest of the profile still counts.
+        peer.group_key = peer.group_key.rotate_left(1) ^ converted.group;
         peer.client_cert_key.clone_from(&converted.pair);
     }
 
     fn convert(&self, source: &Arc<ClientCertificate>) -> Arc<Converted> {
-        let chain: Vec<Vec<u8>> = source.chain.iter().map(|der| der.to_vec()).collect();
         let mut hash = DefaultHasher::new();
-        chain.hash(&mut hash);
-        let key = source.key().secret_der().to_vec();
-        // Its parser is another than ours, and it panics over what it does not understand (`CertKey::new`).
-        let pair = panic::catch_unwind(move || Arc::new(CertKey::new(chain, key))).ok();
+        source.chain.iter().for_each(|der| der.as_ref().hash(&mut hash));
+        let pair = cert_key(source);
         if pair.is_none() {
             error!("a client certificate cannot be shown to upstreams: Pingora does not understand it");
         }
@@ -55,6 +52,14 @@ impl BoundCertificate {
         self.0.store(Some(converted.clone()));
         converted
     }
+}
+
+/// The certificate in Pingora's form. Its parser is another than ours, and it panics over what it does not understand
+/// (`CertKey::new`).
+pub(super) fn cert_key(source: &ClientCertificate) -> Option<Arc<CertKey>> {
+    let chain: Vec<Vec<u8>> = source.chain.iter().map(|der| der.to_vec()).collect();
+    let key = source.key().secret_der().to_vec();
+    panic::catch_unwind(move || Arc::new(CertKey::new(chain, key))).ok()
 }
 
 impl fmt::Debug for BoundCertificate {

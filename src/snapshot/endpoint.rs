@@ -1,7 +1,7 @@
 //! One endpoint, compiled: what a request that matched it needs from here on.
 
 use crate::cache::HttpCache;
-use crate::config::model::{self, Answer, Martian, Stage};
+use crate::config::model::{self, Answer, WebSocket};
 use crate::guard::bot::BotDetector;
 use crate::guard::json_schema::JsonSchema;
 use crate::snapshot::CompileError;
@@ -47,6 +47,8 @@ pub struct StreamPlan {
     pub common: Common,
     /// The backend.
     pub backend: BackendPlan,
+    /// Whether clients may change to the WebSocket protocol.
+    pub websocket: Option<WebSocket>,
 }
 
 /// What compiling needs besides the Model: what outlives a Snapshot.
@@ -59,24 +61,6 @@ pub struct Surroundings<'a> {
     pub metrics: &'a Metrics,
     /// The cache of all backends that share one, made by the first of them.
     pub shared_cache: Option<Arc<HttpCache>>,
-}
-
-/// Whether modifiers do what cannot be done to bytes that pass as they come.
-fn needs_held(martian: &Martian) -> bool {
-    martian.redirects()
-        || martian.answers_itself()
-        || martian.replaces_request_body()
-        || martian.replaces_response_body()
-}
-
-/// Whether a request must be whole before it goes on, or its answer before it comes back, though the answer passes as it is.
-fn is_held(endpoint: &model::Endpoint, backend: &model::Backend) -> bool {
-    let mut conditions = endpoint.conditions.iter().chain(&backend.conditions);
-    let of_answers = conditions.any(|condition| condition.stage() == Stage::Response);
-    endpoint.json_schema.is_some()
-        || backend.http_cache.is_some()
-        || of_answers
-        || backend.martian.as_ref().is_some_and(needs_held)
 }
 
 impl EndpointPlan {
@@ -94,9 +78,9 @@ impl EndpointPlan {
             metrics: around.metrics.endpoint(&endpoint.path.text),
         };
         match &endpoint.answer {
-            Answer::NoOp(backend) if !is_held(endpoint, backend) => {
+            Answer::NoOp(backend) if !endpoint.is_held(backend) => {
                 let backend = BackendPlan::compile(endpoint, backend, around)?;
-                Ok(Self::Stream(Arc::new(StreamPlan { common, backend })))
+                Ok(Self::Stream(Arc::new(StreamPlan { common, backend, websocket: endpoint.websocket })))
             }
             Answer::NoOp(backend) => {
                 let plan = ComposePlan::passing(common, endpoint, backend, around)?;

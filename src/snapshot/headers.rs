@@ -1,7 +1,17 @@
 //! Which request headers go on: the allow-lists of an endpoint and its backend, made one.
 
 use crate::config::model::AllowList;
-use http::HeaderName;
+use http::{HeaderName, header};
+
+/// Request headers of a handshake, which pass whatever is listed: without them there is none.
+pub static HANDSHAKE: [HeaderName; 6] = [
+    header::CONNECTION,
+    header::UPGRADE,
+    header::SEC_WEBSOCKET_KEY,
+    header::SEC_WEBSOCKET_VERSION,
+    header::SEC_WEBSOCKET_PROTOCOL,
+    header::SEC_WEBSOCKET_EXTENSIONS,
+];
 
 /// The names that both lists let through.
 #[must_use]
@@ -19,8 +29,8 @@ pub fn both<T: Clone + PartialEq>(endpoint: &AllowList<T>, backend: Option<&Allo
 pub fn allowed(endpoint: &AllowList<HeaderName>, backend: Option<&AllowList<HeaderName>>) -> AllowList<HeaderName> {
     match both(endpoint, backend) {
         AllowList::Only(mut names) => {
-            if !names.contains(&http::header::CONTENT_TYPE) {
-                names.push(http::header::CONTENT_TYPE);
+            if !names.contains(&header::CONTENT_TYPE) {
+                names.push(header::CONTENT_TYPE);
             }
             AllowList::Only(names)
         }
@@ -43,6 +53,6 @@ mod tests {
 
     #[test]
     fn content_type_always_goes_on() {
-        assert_eq!(allowed(&Only(vec![]), None), Only(vec![http::header::CONTENT_TYPE]));
+        assert_eq!(allowed(&Only(vec![]), None), Only(vec![header::CONTENT_TYPE]));
     }
 }

@@ -300,7 +300,7 @@ pub fn clean(path: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::model::{
-        AllowList, Answer, Backend, Decoding, Endpoint, ErrorStatus, Host, Limits, Piece, UrlPattern,
+        AllowList, Answer, Backend, Decoding, Endpoint, ErrorStatus, Host, Limits, Piece, UpstreamTransport, UrlPattern,
     };
     use std::time::Duration;
 
@@ -320,6 +320,8 @@ mod tests {
             },
             method: None,
             timeout: None,
+            transport: UpstreamTransport::default(),
+            no_redirect: false,
             input_headers: None,
             input_query_strings: None,
             token: None,
@@ -335,6 +337,7 @@ mod tests {
             timeout: Duration::from_secs(2),
             input_headers: AllowList::Only(vec![]),
             input_query_strings: AllowList::Only(vec![]),
+            websocket: None,
             answer: Answer::NoOp(Box::new(backend)),
             bots: None,
             json_schema: None,

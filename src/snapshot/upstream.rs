@@ -3,18 +3,13 @@
 use crate::config::model::Host;
 use crate::snapshot::CompileError;
 use crate::snapshot::addresses::{AddressBook, Addresses};
+use crate::snapshot::transport::Transport;
 use http::HeaderValue;
 use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-/// Longest wait for a TCP connection, within the endpoint's timeout.
-const CONNECT: Duration = Duration::from_secs(1);
-/// How long an idle upstream connection is kept: below the minute after which many servers close theirs, because a
-/// request that meets a closing connection is lost.
-const IDLE: Duration = Duration::from_secs(50);
 
 /// The hosts of a backend, taken in turn.
 #[derive(Debug)]
@@ -35,6 +30,7 @@ pub struct UpstreamHost {
     /// The authority alone.
     pub name_and_port: String,
     addresses: Arc<Addresses>,
+    transport: Arc<Transport>,
     /// Complete but for its address and its timeouts.
     peer: HttpPeer,
 }
@@ -57,8 +53,13 @@ impl Upstream {
     ///
     /// # Errors
     /// If a host's name cannot stand in a `Host` header.
-    pub fn compile(hosts: &[Host], addresses: &mut AddressBook) -> Result<Self, CompileError> {
-        let hosts = hosts.iter().map(|host| UpstreamHost::compile(host, addresses)).collect::<Result<_, _>>()?;
+    pub fn compile(
+        hosts: &[Host],
+        transport: &Arc<Transport>,
+        addresses: &mut AddressBook,
+    ) -> Result<Self, CompileError> {
+        let compile = |host| UpstreamHost::compile(host, transport, addresses);
+        let hosts = hosts.iter().map(compile).collect::<Result<_, _>>()?;
         Ok(Self { hosts, turn: AtomicUsize::new(0) })
     }
 
@@ -109,17 +110,18 @@ impl Upstream {
 }
 
 impl UpstreamHost {
-    fn compile(host: &Host, addresses: &mut AddressBook) -> Result<Self, CompileError> {
+    fn compile(host: &Host, transport: &Arc<Transport>, addresses: &mut AddressBook) -> Result<Self, CompileError> {
         let authority =
             HeaderValue::from_str(&host.authority).map_err(|_| CompileError::Header(host.authority.clone()))?;
         // The address is replaced for every request.
-        let peer = peer(SocketAddr::from(([0, 0, 0, 0], 0)), host.https, &host.name);
+        let peer = transport.peer(SocketAddr::from(([0, 0, 0, 0], 0)), host.https, &host.name);
         Ok(Self {
             authority,
             origin: host.origin(),
             https: host.https,
             name_and_port: host.authority.clone(),
             addresses: addresses.entry(&host.name, host.port),
+            transport: transport.clone(),
             peer,
         })
     }
@@ -142,30 +144,19 @@ impl UpstreamHost {
         if !has_hop_by_hop {
             options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
         }
-        options.connection_timeout = Some(left.min(CONNECT));
+        options.connection_timeout = Some(left.min(self.transport.connect));
         // With TLS: connecting and the handshake together.
         options.total_connection_timeout = Some(left);
-        options.read_timeout = Some(timeout);
+        options.read_timeout = Some(self.transport.head.map_or(timeout, |head| timeout.min(head)));
         options.write_timeout = Some(timeout);
         peer
     }
 }
 
-/// A peer with porteur's own settings. The name is what the certificate must be for. It is never empty where there is one,
-/// which would switch verification off (`pingora-core/src/connectors/tls`).
-#[must_use]
-pub fn peer(address: SocketAddr, https: bool, name: &str) -> HttpPeer {
-    let name = if https { name.to_owned() } else { String::new() };
-    let mut peer = HttpPeer::new(address, https, name);
-    peer.options.idle_timeout = Some(IDLE);
-    // Upgrades are not supported yet; a half-supported one would tie up connections.
-    peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
-    peer
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::model::UpstreamTransport;
 
     fn upstream(names: &[&str]) -> (Upstream, AddressBook) {
         let mut book = AddressBook::default();
@@ -173,7 +164,8 @@ mod tests {
             .iter()
             .map(|name| Host { https: false, name: (*name).into(), port: 80, authority: (*name).into() })
             .collect();
-        (Upstream::compile(&hosts, &mut book).expect("valid names"), book)
+        let transport = Transport::compile(&UpstreamTransport::default()).expect("nothing to read");
+        (Upstream::compile(&hosts, &Arc::new(transport), &mut book).expect("valid names"), book)
     }
 
     fn chosen(upstream: &Upstream, turn: usize, step: usize) -> String {
@@ -230,6 +222,7 @@ mod tests {
         assert_eq!(peer.options.total_connection_timeout, Some(Duration::from_millis(300)));
         assert_eq!(peer.options.read_timeout, Some(Duration::from_secs(2)));
         let peer = choice.host.peer(choice.address, Duration::from_secs(30), Duration::from_secs(30), true);
-        assert_eq!(peer.options.connection_timeout, Some(CONNECT));
+        assert_eq!(peer.options.connection_timeout, Some(Duration::from_secs(1)));
+        assert_eq!(peer.options.write_timeout, Some(Duration::from_secs(30)));
     }
 }

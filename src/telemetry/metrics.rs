@@ -43,6 +43,10 @@ pub struct Metrics {
     pub in_flight: IntGauge,
     /// Metrics of client connections before their first request.
     pub tls: TlsMetrics,
+    /// Tunnels of the WebSocket protocol that are open.
+    pub websockets: IntGauge,
+    /// Backends whose certificates are not checked.
+    pub insecure_upstreams: IntGauge,
     /// Token metrics.
     pub tokens: TokenMetrics,
 }
@@ -112,6 +116,11 @@ impl Metrics {
             in_flight: register(&registry, IntGauge::new("porteur_requests_in_flight", "Requests under way.")?)?,
             connections: ConnectionFamilies::new(&registry)?,
             tls: TlsMetrics::new(&registry)?,
+            websockets: register(&registry, IntGauge::new("porteur_websockets_open", "WebSockets that are open.")?)?,
+            insecure_upstreams: register(
+                &registry,
+                IntGauge::new("porteur_insecure_upstreams", "Backends whose certificates are not checked.")?,
+            )?,
             tokens: TokenMetrics::new(&registry)?,
             registry,
         })

@@ -74,6 +74,10 @@ fn reference() -> String {
         ("`extra_config.admin` of the service", Level::Namespace("admin")),
         ("`extra_config.auth/client-credentials` of a backend", Level::Namespace("auth/client-credentials")),
         ("`tls` in `auth/client-credentials`", Level::Namespace("auth/client-credentials.tls")),
+        ("`extra_config.backend/http/client` of a backend", Level::Namespace("backend/http/client")),
+        ("`client_tls` of the service and in `backend/http/client`", Level::Namespace("client_tls")),
+        ("An entry of `client_certs` in `client_tls`", Level::Namespace("client_tls.client_certs")),
+        ("`extra_config.websocket` of an endpoint", Level::Namespace("websocket")),
     ];
     let mut text = String::from(
         "\n### `extra_config.auth/credentials` of the service\n\nAn object: each name stands for an object with the keys of \

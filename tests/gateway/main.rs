@@ -6,7 +6,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test fails by panicking"
+    reason = "a test fails by panicking, and says what it skips"
 )]
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "what is not tested is told, and what a soak found")]
 #![allow(clippy::pedantic, reason = "tests are read for what they show; strictness is for the gateway")]
@@ -59,8 +59,18 @@ mod token_command;
 mod tokens;
 mod transport;
 
+#[path = "../conformance/grpc.rs"]
+mod conformance_grpc;
 #[path = "../conformance/tls.rs"]
 mod conformance_tls;
+#[path = "../conformance/upstream_http2.rs"]
+mod conformance_upstream_http2;
+#[path = "../conformance/upstream_times.rs"]
+mod conformance_upstream_times;
+#[path = "../conformance/upstream_tls.rs"]
+mod conformance_upstream_tls;
+#[path = "../conformance/websocket.rs"]
+mod conformance_websocket;
 #[path = "../fuzz/harnesses.rs"]
 mod fuzz_harnesses;
 #[path = "../fuzz/mutate.rs"]

@@ -19,6 +19,15 @@ impl Namespace {
 const CLIENT: Level = Level::Namespace("auth/client-credentials");
 const TLS: Level = Level::Namespace("tls");
 const ROUTER: Level = Level::Namespace("router");
+const SERVICE_TLS: Level = Level::Namespace("client_tls");
+const BACKEND_TLS: Level = Level::Namespace("backend/http/client.client_tls");
+const WEBSOCKET: Level = Level::Namespace("websocket");
+
+const FLOOR: &str =
+    "KrakenD speaks TLS 1.3 alone unless it is set; older versions than 1.2 are never spoken, whatever it says";
+const ONE: &str = "one certificate; several are an error";
+const HEAD: &str = "in no-op it bounds each pause in the body, too";
+const NO_TOKENS: &str = "not for requests for tokens, which have `tls` in `auth/client-credentials`; a warning says so";
 
 const KEYS: &[(Level, &str, &str)] = &[
     (Level::Root, "host", "IPv6 addresses in brackets are hosts, too"),
@@ -26,6 +35,22 @@ const KEYS: &[(Level, &str, &str)] = &[
         Level::Root,
         "timeout",
         "in no-op it bounds the wait for the head of an answer and each pause in its body, not the whole",
+    ),
+    (Level::Root, "client_tls", NO_TOKENS),
+    (Level::Root, "allow_insecure_connections", NO_TOKENS),
+    (Level::Root, "dialer_timeout", "KrakenD waits as long as the timeout lets it"),
+    (Level::Root, "response_header_timeout", HEAD),
+    (Level::Root, "idle_connection_timeout", "KrakenD keeps connections for ever unless it is set"),
+    (SERVICE_TLS, "min_version", FLOOR),
+    (BACKEND_TLS, "min_version", FLOOR),
+    (SERVICE_TLS, "max_version", "an older one than TLS13 is an error"),
+    (BACKEND_TLS, "max_version", "an older one than TLS13 is an error"),
+    (SERVICE_TLS, "client_certs", ONE),
+    (BACKEND_TLS, "client_certs", ONE),
+    (
+        WEBSOCKET,
+        "enable_direct_communication",
+        "without it KrakenD shares one connection among all clients; here that is an error",
     ),
     (
         Level::Endpoint,
@@ -47,7 +72,8 @@ const KEYS: &[(Level, &str, &str)] = &[
     (
         Level::Backend,
         "host",
-        "hosts are asked in turn, and the next one when a connection fails; IPv6 addresses in brackets are hosts, too",
+        "hosts are asked in turn, and the next one when a connection fails; IPv6 addresses in brackets are hosts, too; `ws` and \
+         `wss` stand for `http` and `https`",
     ),
     (
         Level::Backend,

@@ -8,7 +8,6 @@ use crate::config::keys::Kind;
 pub const OUTPUT_ENCODINGS: &[&str] =
     &["no-op", "json", "json-collection", "string", "xml", "yaml", "negotiate", "fast-json", "yaml-decoder"];
 
-const CLIENT: &str = "limits of the outbound connection pool";
 const POOL: &str = "porteur sizes its connection pools itself";
 
 pub(super) const KEYS: &[Key] = &[
@@ -37,18 +36,30 @@ pub(super) const KEYS: &[Key] = &[
     supported("max_header_bytes", Integer, "size of a request's head; 65536 unless set"),
     observed("max_idle_connections", Integer, POOL),
     observed("max_idle_connections_per_host", Integer, POOL),
-    observed("idle_connection_timeout", Duration, POOL),
-    observed("dialer_keep_alive", Duration, POOL),
+    supported(
+        "idle_connection_timeout",
+        Duration,
+        "how long an upstream connection without a request is kept; 50s unless set",
+    ),
+    supported(
+        "dialer_keep_alive",
+        Duration,
+        "how often TCP asks whether a quiet upstream is still there; 15s unless set",
+    ),
     observed("dialer_fallback_delay", Duration, POOL),
     observed("expect_continue_timeout", Duration, "porteur forwards the client's Expect as it comes"),
-    not_yet("response_header_timeout", Duration, "a limit on the wait for a response head"),
-    not_yet("dialer_timeout", Duration, "a limit on the time to connect"),
-    not_yet("disable_keep_alives", Boolean, CLIENT),
+    supported(
+        "response_header_timeout",
+        Duration,
+        "the longest wait for the head of an answer; the timeout unless set",
+    ),
+    supported("dialer_timeout", Duration, "the longest wait for a connection to an upstream; 1s unless set"),
+    supported("disable_keep_alives", Boolean, "each upstream connection carries one request"),
     ignored("disable_compression", Boolean, "answers are the same with it and without"),
     ignored("dns_cache_ttl", Duration, "only for service discovery by DNS"),
     supported("tls", Object, "TLS for clients: the port then speaks nothing else"),
-    not_yet("client_tls", Object, "TLS settings towards backends"),
-    not_yet("allow_insecure_connections", Boolean, "connections without certificate checks"),
+    supported("client_tls", Object, "TLS towards backends that do not say otherwise"),
+    supported("allow_insecure_connections", Boolean, "certificates of upstreams are not checked"),
     not_yet("use_h2c", Boolean, "HTTP/2 without TLS"),
     ignored("sequential_start", Boolean, "porteur's parts have no start order to choose"),
     supported("disable_rest", Boolean, "a placeholder may be a part of a segment: /{id}.json"),

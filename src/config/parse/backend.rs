@@ -12,6 +12,7 @@ use super::credential::token_policy;
 use super::endpoint::Service;
 use super::host::hosts;
 use super::http_cache::http_cache;
+use super::http_client::{self, HttpClient};
 use super::lists::{headers, query_strings};
 use super::martian::martian;
 use super::method::backend_method;
@@ -46,11 +47,16 @@ pub(super) fn backend(
     let proxy = BackendProxy::read(cx, namespaces.get("proxy"));
     let decoding = decoding(cx, &object, proxy.flatmap);
     let errors = error_status(cx, namespaces.get("backend/http"));
+    let client = namespaces.get("backend/http/client");
+    let HttpClient { transport, no_redirect } =
+        http_client::of_backend(cx, client, &service.transport, hosts.as_deref());
     let backend = Backend {
         hosts: hosts?,
         url_pattern: url_pattern?,
         method,
         timeout,
+        transport,
+        no_redirect,
         input_headers: second_list(input_headers),
         input_query_strings: second_list(input_query_strings),
         token,

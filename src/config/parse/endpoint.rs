@@ -3,7 +3,7 @@
 use super::super::code;
 use super::super::document::{Node, Value};
 use super::super::keys::Level;
-use super::super::model::{Answer, Endpoint, EndpointPath, Host, Methods, OutputEncoding};
+use super::super::model::{Answer, Endpoint, EndpointPath, Host, Methods, OutputEncoding, UpstreamTransport};
 use super::super::read::{Context, Object, items, quoted};
 use super::bot_detector::bot_rules;
 use super::cel::conditions;
@@ -15,6 +15,7 @@ use super::method::methods;
 use super::namespaces::Namespaces;
 use super::path::endpoint_path;
 use super::shape::output_encoding;
+use super::websocket::{self, websocket};
 use std::time::Duration;
 
 /// What the service says for endpoints that do not say it themselves.
@@ -30,6 +31,8 @@ pub(super) struct Service<'d> {
     pub disable_rest: bool,
     /// `auth/credentials`.
     pub credentials: Named<'d>,
+    /// How upstreams are connected to.
+    pub transport: UpstreamTransport,
 }
 
 /// An endpoint as far as it could be read.
@@ -61,7 +64,8 @@ pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Servi
     let conditions = conditions(cx, namespaces.get("validation/cel"));
     let json_schema = json_schema(cx, namespaces.get("validation/json-schema"));
     let timeout = object.duration(cx, "timeout").unwrap_or(service.timeout);
-    let input_headers = headers(cx, object.get("input_headers"));
+    let mut input_headers = headers(cx, object.get("input_headers"));
+    let websocket = websocket(cx, namespaces.get("websocket"), &mut input_headers);
     let input_query_strings = query_strings(cx, object.get("input_query_strings"));
     let scope = Scope {
         object: &object,
@@ -79,11 +83,15 @@ pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Servi
         timeout,
         input_headers,
         input_query_strings,
+        websocket,
         answer,
         bots,
         json_schema,
         conditions,
     });
+    if let Some((node, endpoint)) = namespaces.get("websocket").zip(endpoint.as_ref()) {
+        websocket::check(cx, node, endpoint);
+    }
     Entry { route, endpoint }
 }
 

@@ -72,6 +72,9 @@ fn scheme(text: &str) -> Result<(bool, &str), Problem> {
         None => Ok((false, text)),
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => Ok((false, rest)),
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => Ok((true, rest)),
+        // RFC 6455 §3: what a WebSocket handshake is sent to is an HTTP server.
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => Ok((false, rest)),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => Ok((true, rest)),
         Some((_, rest)) if rest.contains('@') => Err(Problem::UserInfo),
         Some(_) => Err(Problem::Scheme),
     }
@@ -127,6 +130,8 @@ mod tests {
             ("https://a_b:8443", true, "a_b", 8443, "a_b:8443"),
             ("https://a:443", true, "a", 443, "a:443"),
             ("https://10.0.0.1", true, "10.0.0.1", 443, "10.0.0.1"),
+            ("ws://a:8080", false, "a", 8080, "a:8080"),
+            ("WSS://a", true, "a", 443, "a"),
             ("http://[::1]:9000", false, "::1", 9000, "[::1]:9000"),
             ("[2001:DB8::1]", false, "2001:db8::1", 80, "[2001:db8::1]"),
         ] {

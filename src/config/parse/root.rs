@@ -13,7 +13,7 @@ use super::endpoint::{self, Service, is_unset};
 use super::host::hosts;
 use super::namespaces::{Namespaces, may_be_allowed};
 use super::shape::output_encoding;
-use super::{admin, bot_detector, limits, listeners, router, security_http, tls};
+use super::{admin, bot_detector, http_client, limits, listeners, router, security_http, tls};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -33,11 +33,13 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
         encoding: encoding(cx, &root),
         cache_ttl: root.duration(cx, "cache_ttl").unwrap_or_default(),
         disable_rest: root.boolean(cx, "disable_rest"),
+        transport: http_client::of_service(cx, &root),
     };
     let settings = router::router(cx, namespaces.get("router"));
     let bots = bot_detector::bot_rules(cx, namespaces.get("security/bot-detector"));
     let endpoints = endpoints(cx, &root, &service, &settings);
     service.credentials.check_unused(cx);
+    http_client::warn_of_tokens(cx, &root, &endpoints);
     let listen_ip = root.get("listen_ip").and_then(|node| listen_ip(cx, node));
     let port = port(cx, &root);
     let admin = admin::admin(cx, namespaces.get("admin"), (listen_ip, port));

@@ -108,7 +108,7 @@ fn root_values_are_checked() {
     problem(&root(r#""timeout": 2000"#), code::NANOSECONDS, "2000", "2000ns");
     problem(&root(r#""debug_endpoint": "yes""#), code::TYPE, "\"yes\"", "write `true` or `false`");
     problem(&root(r#""debug_endpoint": 2"#), code::TYPE, "2", "a boolean");
-    problem(&root(r#""client_tls": {"ca_certs": ["x"]}"#), code::NOT_BUILT, "\"client_tls\"", "TLS");
+    problem(&root(r#""client_tls": {"ca_certs": ["x"]}"#), code::FILE, "\"x\"", "cannot be read");
     problem(&root(r#""plugin": {"folder": "x"}"#), code::REFUSED, "\"plugin\"", "Go plugins");
     problem(&root(r#""naem": "x""#), code::IGNORED_KEY, "\"naem\"", "did you mean `name`?");
     problem(&root(r#""url_pattern": "x""#), code::IGNORED_KEY, "\"url_pattern\"", "belongs to a backend");

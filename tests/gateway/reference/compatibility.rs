@@ -36,7 +36,9 @@ fn is_ours(level: Level) -> bool {
     match name.split_once('.') {
         None => keys::namespace(name).is_some_and(|row| is_extension(row.doc)),
         Some((namespace, key)) => {
-            let parent = Level::Namespace(namespace);
+            // What is inside a key of the root has no namespace above it.
+            let Some(row) = NAMESPACES.iter().find(|row| row.name == namespace) else { return false };
+            let parent = Level::Namespace(row.name);
             is_ours(parent) || parent.key(key).is_some_and(|key| is_extension(key.doc))
         }
     }

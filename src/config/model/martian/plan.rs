@@ -14,6 +14,12 @@ pub struct Kept {
 }
 
 impl Martian {
+    /// Whether it does what cannot be done to bytes that pass as they come.
+    #[must_use]
+    pub fn needs_held(&self) -> bool {
+        self.redirects() || self.answers_itself() || self.replaces_request_body() || self.replaces_response_body()
+    }
+
     /// Notes what the response side will ask of the request.
     #[must_use]
     pub fn new(root: Modifier) -> Self {

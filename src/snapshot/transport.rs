@@ -1,0 +1,261 @@
+//! How upstreams are connected to, compiled: what every peer of a backend has, whatever its address.
+//!
+//! Pingora keeps connections by a hash that knows nothing of authorities or versions (`pingora-core/src/upstreams/peer.rs`,
+//! `impl Hash for HttpPeer`); the group key of each peer is a hash of all that decides whether a connection may be used, so that
+//! no two profiles share one. With authorities or a certificate of its own, a peer costs Pingora a TLS configuration for each
+//! connection, and no session is resumed (`pingora-core/src/connectors/tls/rustls/mod.rs`); kept connections do not pay for it.
+
+use crate::config::model::{ClientTls, HttpVersion, TlsVersion, UpstreamTransport};
+use crate::snapshot::CompileError;
+use crate::snapshot::bound_certificate::cert_key;
+use pingora_core::protocols::l4::ext::TcpKeepalive;
+use pingora_core::protocols::tls::ALPN;
+use pingora_core::protocols::{Digest, tls::CaType};
+use pingora_core::tls::load_native_certs;
+use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
+use pingora_core::utils::tls::{CertKey, WrappedX509, parse_x509};
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::panic;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Unanswered probes after which TCP gives a quiet peer up.
+const PROBES: usize = 4;
+
+/// How much of an answer an HTTP/2 upstream may send ahead of its client.
+const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// The largest window there is (RFC 9113 §6.9.1).
+const LARGEST_WINDOW: u32 = (1 << 31) - 1;
+
+/// What the peers of a backend have in common.
+pub struct Transport {
+    /// The longest wait for a TCP connection.
+    pub connect: Duration,
+    /// The longest wait for the head of an answer, if it is not that of the timeout.
+    pub head: Option<Duration>,
+    /// Whether a connection carries one request.
+    pub closes: bool,
+    /// Whether an upstream that speaks HTTP/1.1 alone is not asked.
+    pub only_http2: bool,
+    tls: Tls,
+    alpn: ALPN,
+    group: u64,
+    idle: Duration,
+    keep_alive: TcpKeepalive,
+    max_h2_streams: usize,
+    h2_ping_interval: Option<Duration>,
+}
+
+#[derive(Default)]
+struct Tls {
+    insecure: bool,
+    /// `None`: the system's.
+    authorities: Option<Arc<CaType>>,
+    client: Option<Arc<CertKey>>,
+    min_version: TlsVersion,
+}
+
+impl Transport {
+    /// Prepares what can be prepared.
+    ///
+    /// # Errors
+    /// If Pingora cannot read a certificate, or the system's authorities are wanted and cannot be read.
+    pub fn compile(model: &UpstreamTransport) -> Result<Self, CompileError> {
+        Ok(Self {
+            connect: model.dialer_timeout,
+            head: model.response_header_timeout,
+            closes: model.disable_keep_alives,
+            only_http2: model.http_version == HttpVersion::Http2,
+            tls: Tls::compile(&model.tls)?,
+            alpn: match model.http_version {
+                HttpVersion::Http1 => ALPN::H1,
+                HttpVersion::Http2 => ALPN::H2,
+                HttpVersion::Auto => ALPN::H2H1,
+            },
+            group: group(model),
+            // Pingora takes zero for "do not keep" (`pingora-core/src/connectors/http/v1.rs` and its pool).
+            idle: if model.disable_keep_alives { Duration::ZERO } else { model.idle_connection_timeout },
+            keep_alive: TcpKeepalive {
+                idle: model.dialer_keep_alive,
+                interval: model.dialer_keep_alive,
+                count: PROBES,
+                #[cfg(target_os = "linux")]
+                user_timeout: Duration::ZERO,
+            },
+            max_h2_streams: model.max_h2_streams,
+            h2_ping_interval: model.h2_ping_interval,
+        })
+    }
+
+    /// A peer with these settings. The name is what the certificate must be for. It is never empty where there is one, which
+    /// would switch verification off (`pingora-core/src/connectors/tls`).
+    #[must_use]
+    pub fn peer(&self, address: SocketAddr, https: bool, name: &str) -> HttpPeer {
+        let mut peer = self.stranger(address, https, name);
+        let options = &mut peer.options;
+        options.alpn = self.alpn.clone();
+        options.max_h2_streams = self.max_h2_streams;
+        options.h2_ping_interval = self.h2_ping_interval;
+        let (stream, connection) = windows(self.max_h2_streams);
+        options.h2_stream_window_size = Some(stream);
+        options.h2_connection_window_size = Some(connection);
+        if https {
+            peer.client_cert_key.clone_from(&self.tls.client);
+        }
+        peer
+    }
+
+    /// A peer that is none of the backend's own hosts: it is believed for the same reasons, but is not shown who we are, and
+    /// nothing is known of its HTTP.
+    #[must_use]
+    pub fn stranger(&self, address: SocketAddr, https: bool, name: &str) -> HttpPeer {
+        let name = if https { name.to_owned() } else { String::new() };
+        let mut peer = HttpPeer::new(address, https, name);
+        peer.group_key = self.group;
+        let options = &mut peer.options;
+        options.connection_timeout = Some(self.connect);
+        options.idle_timeout = Some(self.idle);
+        options.tcp_keepalive = Some(self.keep_alive.clone());
+        options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
+        if https {
+            options.ca.clone_from(&self.tls.authorities);
+            options.verify_cert = !self.tls.insecure;
+            options.verify_hostname = !self.tls.insecure;
+        }
+        peer
+    }
+
+    /// Whether a connection may carry a request: its version of TLS is new enough. Pingora always offers 1.2 and 1.3, and an
+    /// upstream takes the newest it can; nothing has been sent when this is asked.
+    #[must_use]
+    pub fn accepts(&self, digest: Option<&Digest>) -> bool {
+        if self.tls.min_version == TlsVersion::Tls12 {
+            return true;
+        }
+        // Without TLS there is no version to be too old.
+        digest.and_then(|digest| digest.ssl_digest.as_ref()).is_none_or(|tls| tls.version == "TLSv1.3")
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("group", &self.group).finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    fn compile(model: &ClientTls) -> Result<Self, CompileError> {
+        let client = model.client_certificate.as_ref();
+        let client = client.map(|certificate| cert_key(certificate).ok_or(CompileError::Certificate)).transpose()?;
+        Ok(Self { insecure: model.insecure, authorities: authorities(model)?, client, min_version: model.min_version })
+    }
+}
+
+/// What Pingora takes in place of the system's authorities, if it is to take anything: all that are believed, the system's among
+/// them unless they are switched off.
+fn authorities(model: &ClientTls) -> Result<Option<Arc<CaType>>, CompileError> {
+    if model.authorities.is_empty() {
+        return Ok(None);
+    }
+    let mut all: Vec<Vec<u8>> = model.authorities.iter().map(|der| der.to_vec()).collect();
+    if !model.only_these {
+        let system = load_native_certs().map_err(|error| CompileError::SystemAuthorities(error.to_string()))?;
+        all.extend(system.iter().map(|der| der.to_vec()));
+    }
+    // Pingora's parser panics over what it does not understand.
+    let wrapped = panic::catch_unwind(|| all.into_iter().map(|der| WrappedX509::new(der, parse_x509)).collect());
+    wrapped.map(Some).map_err(|_| CompileError::Certificate)
+}
+
+/// The windows of a stream and of a connection. With Pingora's own, both of 8 MiB, one client that does not read its answer would
+/// hold up all others on the connection; here there is room for what every stream may be ahead.
+fn windows(streams: usize) -> (u32, u32) {
+    let streams = u32::try_from(streams).unwrap_or(u32::MAX).max(1);
+    let stream = STREAM_WINDOW.min(LARGEST_WINDOW / streams);
+    (stream, stream * streams)
+}
+
+/// A hash of all that decides whether a request may use a connection.
+fn group(model: &UpstreamTransport) -> u64 {
+    let mut hash = DefaultHasher::new();
+    let tls = &model.tls;
+    (tls.insecure, tls.only_these, tls.min_version == TlsVersion::Tls13).hash(&mut hash);
+    tls.authorities.iter().for_each(|der| der.as_ref().hash(&mut hash));
+    for der in tls.client_certificate.iter().flat_map(|certificate| &certificate.chain) {
+        der.as_ref().hash(&mut hash);
+    }
+    (model.http_version, model.max_h2_streams, model.h2_ping_interval, model.disable_keep_alives).hash(&mut hash);
+    hash.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transport(change: impl FnOnce(&mut UpstreamTransport)) -> Transport {
+        let mut model = UpstreamTransport::default();
+        change(&mut model);
+        Transport::compile(&model).expect("nothing to read")
+    }
+
+    fn peer(transport: &Transport) -> HttpPeer {
+        transport.peer(SocketAddr::from(([127, 0, 0, 1], 443)), true, "a.test")
+    }
+
+    #[test]
+    fn profiles_that_differ_share_no_connection() {
+        use pingora_core::upstreams::peer::Peer;
+        let authority = |model: &mut UpstreamTransport| {
+            let made = rcgen::generate_simple_self_signed(["a.test".to_owned()]).expect("a certificate");
+            model.tls.authorities.push(made.cert.der().clone());
+            model.tls.only_these = true;
+        };
+        let profiles = [
+            transport(|_| {}),
+            transport(authority),
+            transport(authority),
+            transport(|model| model.tls.insecure = true),
+            transport(|model| model.tls.min_version = TlsVersion::Tls13),
+            transport(|model| model.http_version = HttpVersion::Http2),
+            transport(|model| model.http_version = HttpVersion::Auto),
+        ];
+        let mut hashes: Vec<u64> = profiles.iter().map(|profile| peer(profile).reuse_hash()).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), profiles.len());
+        let timeouts = transport(|model| model.dialer_timeout = Duration::from_millis(3));
+        assert_eq!(peer(&timeouts).reuse_hash(), peer(&transport(|_| {})).reuse_hash());
+    }
+
+    #[test]
+    fn verification_is_on_unless_it_is_switched_off() {
+        let options = peer(&transport(|_| {})).options;
+        assert!(options.verify_cert && options.verify_hostname && options.ca.is_none());
+        let options = peer(&transport(|model| model.tls.insecure = true)).options;
+        assert!(!options.verify_cert && !options.verify_hostname);
+    }
+
+    #[test]
+    fn a_connection_has_room_for_all_of_its_streams() {
+        for streams in [0, 1, 100, 8191, 8192, 10_000, usize::MAX] {
+            let (stream, connection) = windows(streams);
+            let all = u64::from(stream) * u64::try_from(streams).unwrap_or(u64::MAX).max(1);
+            assert!(streams == usize::MAX || all <= u64::from(connection), "{streams}");
+            assert!(connection <= LARGEST_WINDOW, "{streams}");
+        }
+        assert_eq!(windows(100), (256 * 1024, 100 * 256 * 1024));
+    }
+
+    #[test]
+    fn no_wait_for_an_upstream_is_without_end() {
+        let options = peer(&transport(|_| {})).options;
+        assert_eq!(options.connection_timeout, Some(Duration::from_secs(1)));
+        assert_eq!(options.idle_timeout, Some(Duration::from_secs(50)));
+        assert_eq!(options.tcp_keepalive.expect("it is set").idle, Duration::from_secs(15));
+        let options = peer(&transport(|model| model.disable_keep_alives = true)).options;
+        assert_eq!(options.idle_timeout, Some(Duration::ZERO));
+    }
+}
