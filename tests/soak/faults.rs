@@ -46,7 +46,7 @@ const OF_AUTHORIZATION_SERVER: [Fault; 5] = [
     Fault::Latency(Duration::from_secs(1)),
 ];
 
-/// Away for longer than it is there, but never for as long as a token lives.
+/// Away for longer than it is there, but never for as long as is left of a token when it is to be renewed.
 pub fn of_authorization_server(site: &Site, ledger: &Ledger, bell: &Bell) {
     for turn in 0.. {
         site.authorization_server.set(OF_AUTHORIZATION_SERVER[turn % OF_AUTHORIZATION_SERVER.len()]);

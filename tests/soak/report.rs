@@ -15,6 +15,7 @@ pub struct Report<'a> {
     pub series: Series,
     pub ledger: &'a Ledger,
     pub origin: Told,
+    pub token_requests: usize,
 }
 
 impl Report<'_> {
@@ -42,7 +43,7 @@ impl Report<'_> {
             counts.iter().map(|(what, count)| format!("{what}: {count}")).collect::<Vec<_>>().join("; ")
         };
         writeln!(out, "Faults of one upstream at a time: {}.\n", list(self.ledger.faults()))?;
-        writeln!(out, "Beside them: {}.\n", list(self.ledger.hostiles()))?;
+        writeln!(out, "Beside them: {}; token requests: {}.\n", list(self.ledger.hostiles()), self.token_requests)?;
         writeln!(out, "| the process | resident memory, KiB | open files | threads |\n|---|---:|---:|---:|")?;
         let mut line =
             |what: &str, look: Look| writeln!(out, "| {what} | {} | {} | {} |", look.rss_kib, look.fds, look.threads);

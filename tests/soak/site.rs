@@ -8,6 +8,7 @@ use crate::support::config::ConfigFile;
 use crate::support::daemon::PROGRAM;
 use crate::support::fault_proxy::{Fault, FaultProxy};
 use crate::support::poll::{PATIENCE, eventually, some};
+use crate::support::reply::Reply;
 use crate::support::scripted::Scripted;
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -18,8 +19,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// So short that tokens are renewed all the time, longer than an authorization server is ever away.
-const TOKEN_SECONDS: u64 = 40;
+/// Tokens are renewed all the time, and live on for longer than an authorization server is away and failed attempts are
+/// apart (a minute at the most).
+const REFRESHED_AFTER: u64 = 15;
+const LIFETIME: u64 = 240;
 
 pub struct Site {
     pub address: SocketAddr,
@@ -32,14 +35,18 @@ pub struct Site {
     gateway: Child,
     _file: ConfigFile,
     _origins: [Origin; 2],
-    _tokens: Scripted,
+    tokens: Scripted,
 }
 
 impl Site {
     pub fn start() -> Self {
         let seen = Arc::new(Seen::default());
         let origins = [Origin::start(&seen), Origin::start(&seen)];
-        let tokens = Scripted::start(|_, n| Scripted::token(&format!("SOAK-{n}"), TOKEN_SECONDS));
+        let tokens = Scripted::start(|_, n| {
+            let answer = json!({ "access_token": format!("SOAK-{n}"), "token_type": "Bearer", "expires_in": LIFETIME,
+                "refresh_in": REFRESHED_AFTER });
+            Reply::json(200, &answer)
+        });
         let upstreams = [FaultProxy::to(origins[0].addr()), FaultProxy::to(origins[1].addr())];
         let authorization_server = FaultProxy::to(tokens.addr());
         let file = ConfigFile::json(configuration(&upstreams, &authorization_server).to_string());
@@ -62,7 +69,7 @@ impl Site {
             gateway,
             _file: file,
             _origins: origins,
-            _tokens: tokens,
+            tokens,
         };
         eventually(PATIENCE, "the gateway is ready", || client::get(site.admin, "/readyz").status == 200);
         site
@@ -81,6 +88,11 @@ impl Site {
             thread::park_timeout(Duration::from_millis(50));
         }
         self.process.look()
+    }
+
+    /// How often a token was asked for and the server heard it.
+    pub fn token_requests(&self) -> usize {
+        self.tokens.requests().len()
     }
 
     pub fn told(&self) -> Told {

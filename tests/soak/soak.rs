@@ -60,7 +60,9 @@ fn soak() {
     let end = site.settle(&start);
     let origin = site.told();
 
-    let report = report::Report { took: began.elapsed(), start, warm, end, series, ledger: &ledger, origin };
+    let token_requests = site.token_requests();
+    let report =
+        report::Report { took: began.elapsed(), token_requests, start, warm, end, series, ledger: &ledger, origin };
     let text = report.text();
     println!("{text}");
     if let Ok(path) = std::env::var("SOAK_REPORT") {
