@@ -8,6 +8,7 @@ mod background;
 mod descriptors;
 mod drain;
 pub mod listen;
+mod lookup;
 mod resolver;
 
 use crate::base::jws::KeyError;
@@ -139,7 +140,7 @@ impl Gateway {
         let mut server = Server::new_with_opt_and_conf(None, conf);
         let keeper = Arc::new(Keeper::new(&tokens, &metrics.tokens));
         server.add_service(background_service("tokens", Tokens { keeper: keeper.clone() }));
-        let resolving = Resolving { resolver: Resolver::new(&addresses) };
+        let resolving = Resolving { resolver: Resolver::new(&addresses, &model.dns) };
         let resolving = server.add_service(background_service("resolver", resolving));
         let mut proxy = http_proxy(&server.configuration, proxy);
         let mut options = HttpServerOptions::default();

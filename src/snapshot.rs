@@ -6,14 +6,22 @@
 
 pub mod addresses;
 pub mod backend;
+pub mod balance;
 pub mod bound_certificate;
+pub mod breaker;
+pub mod budget;
 pub mod composition;
 pub mod conditions;
 pub mod endpoint;
 pub mod handshake;
 pub mod headers;
+pub mod health;
+pub mod outlier;
+pub mod roster;
 pub mod router;
+pub mod services;
 pub mod target;
+pub mod targets;
 pub mod transport;
 pub mod upstream;
 

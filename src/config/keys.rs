@@ -3,6 +3,7 @@
 //! Checks, suggestions and what diagnostics may show all come from these rows.
 
 mod backend;
+mod balance;
 mod differs;
 mod endpoint;
 mod inside;
@@ -12,6 +13,7 @@ mod service;
 mod transport;
 
 pub use backend::ENCODINGS;
+pub use balance::POLICIES;
 pub use inside::{CLIENT_AUTH, FLATMAP_TYPES, STATIC_STRATEGIES};
 pub use namespaces::{LEGACY, NAMESPACES};
 pub use service::OUTPUT_ENCODINGS;
@@ -168,7 +170,7 @@ impl Support {
 }
 
 /// Levels that are no namespace of their own.
-const LEVELS: [Level; 12] = [
+const LEVELS: [Level; 15] = [
     Level::Root,
     Level::Endpoint,
     Level::Backend,
@@ -176,6 +178,9 @@ const LEVELS: [Level; 12] = [
     Level::Namespace("proxy.flatmap_filter"),
     Level::Namespace("proxy.static"),
     Level::Namespace("auth/client-credentials.tls"),
+    Level::Namespace("balance.outlier"),
+    Level::Namespace("balance.health"),
+    Level::Namespace("balance.retries"),
     Level::Namespace("client_tls"),
     Level::Namespace("client_tls.client_certs"),
     Level::Namespace("backend/http/client.client_tls"),

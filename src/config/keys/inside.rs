@@ -20,7 +20,7 @@ pub(super) fn keys(namespace: &str) -> &'static [Key] {
         "security/bot-detector" => BOT_DETECTOR,
         "qos/http-cache" => HTTP_CACHE,
         "validation/cel" => CEL,
-        _ => super::transport::keys(namespace),
+        _ => super::balance::keys(namespace),
     }
 }
 
