@@ -19,6 +19,7 @@ mod kept;
 pub mod merge;
 mod part;
 mod prepare;
+pub mod probe;
 mod redirect;
 pub mod request;
 mod shadow;

@@ -7,6 +7,7 @@ mod admin;
 mod background;
 mod descriptors;
 mod drain;
+mod health_checks;
 pub mod listen;
 mod lookup;
 mod resolver;
@@ -28,10 +29,11 @@ use crate::token::keeper::Keeper;
 use crate::token::table::TokenTable;
 use admin::Admin;
 use arc_swap::ArcSwap;
-use background::{Resolving, Tokens};
+use background::{Checking, Resolving, Tokens};
 use descriptors::Descriptors;
 use drain::Drain;
 pub use drain::{Signals, Stop};
+use health_checks::HealthChecks;
 use listen::{ListenError, Listening};
 use pingora_core::apps::http_app::HttpServer;
 use pingora_core::apps::{HttpServerOptions, ServerApp};
@@ -104,6 +106,7 @@ impl Gateway {
         let tokens = Arc::new(TokenTable::of(model)?);
         let mut addresses = AddressBook::default();
         let snapshot = Snapshot::compile(model, &tokens, &mut addresses, &metrics)?;
+        let checks = HealthChecks::of(&snapshot);
         let public = Listening::new(listen::public(model.listen_ip, model.port)?)?;
         let admin = model.admin.as_ref().map(|admin| Listening::new(listen::on(admin.listen)?)).transpose()?;
 
@@ -142,6 +145,9 @@ impl Gateway {
         server.add_service(background_service("tokens", Tokens { keeper: keeper.clone() }));
         let resolving = Resolving { resolver: Resolver::new(&addresses, &model.dns) };
         let resolving = server.add_service(background_service("resolver", resolving));
+        if let Some(checks) = checks {
+            server.add_service(background_service("health", Checking { checks }));
+        }
         let mut proxy = http_proxy(&server.configuration, proxy);
         let mut options = HttpServerOptions::default();
         options.keepalive_request_limit = model.limits.requests_per_connection.map(NonZeroU32::get);
