@@ -67,3 +67,16 @@ mod conformance_upstream_times;
 mod conformance_upstream_tls;
 #[path = "../conformance/websocket.rs"]
 mod conformance_websocket;
+
+#[path = "../resilience/balancing.rs"]
+mod resilience_balancing;
+#[path = "../resilience/circuit_breaker.rs"]
+mod resilience_circuit_breaker;
+#[path = "../resilience/health_checks.rs"]
+mod resilience_health_checks;
+#[path = "../resilience/outliers.rs"]
+mod resilience_outliers;
+#[path = "../resilience/retries.rs"]
+mod resilience_retries;
+#[path = "../resilience/service_discovery.rs"]
+mod resilience_service_discovery;

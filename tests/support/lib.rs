@@ -7,6 +7,7 @@ pub mod capture;
 pub mod client;
 pub mod config;
 pub mod daemon;
+pub mod dns;
 pub mod forward_proxy;
 pub mod gate;
 pub mod gateway;
