@@ -6,6 +6,7 @@
 mod answer;
 mod answered;
 mod call;
+mod circuit;
 pub mod decode;
 mod earlier;
 mod elsewhere;
@@ -18,6 +19,7 @@ mod kept;
 pub mod merge;
 mod part;
 mod prepare;
+pub mod probe;
 mod redirect;
 pub mod request;
 mod shadow;
@@ -53,6 +55,7 @@ pub struct Composer {
     connector: Arc<Connector>,
     shadows: Shadows,
     held: Arc<Semaphore>,
+    strangers: elsewhere::Addresses,
 }
 
 impl Composer {
@@ -63,6 +66,7 @@ impl Composer {
             connector: Arc::new(Connector::new(Some(options))),
             shadows: Shadows::default(),
             held: Arc::new(Semaphore::new(MOST_HELD)),
+            strangers: elsewhere::Addresses::default(),
         }
     }
 

@@ -16,6 +16,7 @@ pub mod rejection;
 pub mod replay;
 pub mod reply;
 pub mod response;
+pub mod retry;
 pub mod security;
 pub mod upgrade;
 

@@ -2,6 +2,7 @@
 //!
 //! Each hook is a few lines; what a request has been through is kept in [`context::Context`]. Nothing here decides.
 
+mod attempt;
 mod composed;
 pub mod context;
 mod echo;
@@ -20,7 +21,7 @@ use crate::forward::egress::Carried;
 use crate::forward::ingress::{Ingress, ingress};
 use crate::forward::rejection::Verdict;
 use crate::forward::reply::Reply;
-use crate::forward::{egress, errors, refused, response, upgrade};
+use crate::forward::{egress, errors, response, upgrade};
 use crate::snapshot::Snapshot;
 use crate::snapshot::endpoint::EndpointPlan;
 use crate::snapshot::handshake;
@@ -83,10 +84,14 @@ impl ProxyHttp for Proxy {
                 Box::pin(composed::answer(&self.composer, session, ctx, plan, params)).await
             }
             Ingress::Endpoint(EndpointPlan::Stream(plan), params) => {
-                let turn = plan.backend.upstream.turn();
+                let round = plan.backend.upstream.round(ctx.started);
                 ctx.tunnel = tunnel::asked(session, &plan);
                 let must_wait = plan.backend.token.as_ref().is_some_and(|token| !token.slot.is_usable(ctx.started));
-                ctx.route = Some(Route::new(plan, params, turn));
+                ctx.route = Some(Route::new(plan, params, round));
+                let has_breaker = ctx.route.as_ref().is_some_and(|route| route.plan.backend.breaker.is_some());
+                if has_breaker && Box::pin(attempt::is_stopped(session, ctx)).await? {
+                    return Ok(true);
+                }
                 // Boxed, and so out of the way: this future is allocated for each request, this branch is rare.
                 if must_wait { Box::pin(wait_for_token(session, ctx)).await } else { Ok(false) }
             }
@@ -95,17 +100,14 @@ impl ProxyHttp for Proxy {
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
-        let left = ctx.left_for_attempt();
+        let (left, ready) = (ctx.left_for_attempt(), ctx.ready);
         let Some(route) = &mut ctx.route else { return Err(ctx.fail(Failure::Internal)) };
-        let choice = route.plan.backend.upstream.choose(route.turn, route.step);
-        let Some(choice) = choice else { return Err(ctx.fail(Failure::NoHost)) };
-        route.attempts = route.attempts.saturating_add(1);
         // A kept connection that turns out to be closed is replaced on the same host; only a failed connect moves on.
-        route.next_step = choice.next_step;
-        route.host = choice.index;
-        route.address = Some(choice.address);
+        let Some(target) = route.round.begin(ready).cloned() else { return Err(ctx.fail(Failure::NoHost)) };
+        route.attempts = route.attempts.saturating_add(1);
+        route.is_answered = false;
         let has_hop_by_hop = egress::has_hop_by_hop(&session.req_header().headers);
-        let mut peer = choice.host.peer(choice.address, left, route.plan.backend.timeout, has_hop_by_hop);
+        let mut peer = target.host.peer(target.address, left, route.plan.backend.timeout, has_hop_by_hop);
         if let Some(token) = &route.plan.backend.token
             && let Some(certificate) = &token.certificate
         {
@@ -145,14 +147,15 @@ impl ProxyHttp for Proxy {
             // The handshake of TLS ended without an agreement on HTTP/2, and Pingora would go on with HTTP/1.1.
             return Err(ctx.fail(Failure::UpstreamProtocol));
         }
-        let Some(host) = plan.upstream.host(route.host) else { return Err(ctx.fail(Failure::Internal)) };
+        let Some(target) = route.round.target() else { return Err(ctx.fail(Failure::Internal)) };
+        let host = &*target.host;
         let view = wire::view(session);
         let rewritten = egress::rewrite(plan, &route.params, &host.authority, &view, request);
         let carried = rewritten.and_then(|()| {
             if let Some(martian) = &plan.martian {
                 route.modified = Some(modify::request(plan, martian, host, &view, &route.params, request)?);
             }
-            let carry = |token| egress::carry(token, route.bound.as_ref(), route.host, now, request);
+            let carry = |token| egress::carry(token, route.bound.as_ref(), target.index, now, request);
             plan.token.as_ref().map_or(Ok(Carried::Nothing), carry)
         });
         match carried {
@@ -166,13 +169,15 @@ impl ProxyHttp for Proxy {
         egress::close_after(&route.plan.backend, request)
     }
 
-    fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, ctx: &mut Context, mut error: Box<Error>) -> Box<Error> {
+    fn fail_to_connect(
+        &self,
+        session: &mut Session,
+        _: &HttpPeer,
+        ctx: &mut Context,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
         // Nothing has been sent, so any request may go to the next host while there is time.
-        let another = ctx.route.as_mut().is_some_and(|route| {
-            route.step = route.next_step;
-            route.plan.backend.upstream.choose(route.turn, route.step).is_some()
-        });
-        error.set_retry(another && !ctx.left().is_zero());
+        error.set_retry(attempt::unreached(session, ctx));
         error
     }
 
@@ -189,18 +194,8 @@ impl ProxyHttp for Proxy {
             error.set_retry(true);
             return error;
         }
-        let refused = refused::is_refused(&error);
-        let method = ctx.route.as_ref().and_then(|route| route.plan.backend.method.as_ref());
-        let repeatable = (refused || method.unwrap_or(&session.req_header().method).is_idempotent())
-            && wire::answered(session).is_none()
-            && !session.retry_buffer_truncated()
-            && !ctx.left().is_zero();
-        if repeatable {
-            // A kept connection that the upstream closed meanwhile: one more try, on whatever connection is next.
-            error.retry.decide_reuse(client_reused);
-        } else {
-            error.set_retry(false);
-        }
+        let again = attempt::broken(session, ctx, &error, client_reused);
+        error.set_retry(again);
         error
     }
 
@@ -214,7 +209,9 @@ impl ProxyHttp for Proxy {
         if response.status.is_informational() && !upgrade::is_accepted(response) {
             return Ok(());
         }
-        ctx.upstream_took = Some(ctx.started.elapsed());
+        let now = Instant::now();
+        ctx.upstream_took = Some(now.saturating_duration_since(ctx.started));
+        attempt::answered(ctx, response.status, now);
         match replay::verdict(ctx, response) {
             Verdict::Accepted => {}
             // Boxed for the same reason as waiting for a token is.
@@ -246,6 +243,7 @@ impl ProxyHttp for Proxy {
         let failure = ctx.failure.or(by_client).unwrap_or_else(|| errors::failure(error, ctx.left()));
         ctx.failure = Some(failure);
         ctx.cause = error.etype().as_str();
+        attempt::ended(session, ctx, failure, error);
         let answerable = failure != Failure::ClientGone && wire::answered(session).is_none();
         if failure == Failure::TokenUnavailable {
             ctx.count_missing();

@@ -8,7 +8,9 @@ mod background;
 mod descriptors;
 mod doors;
 mod drain;
+mod health_checks;
 pub mod listen;
+mod lookup;
 mod resolver;
 
 use crate::base::jws::KeyError;
@@ -29,11 +31,12 @@ use crate::token::keeper::Keeper;
 use crate::token::table::TokenTable;
 use admin::Admin;
 use arc_swap::ArcSwap;
-use background::{Resolving, Tokens};
+use background::{Checking, Resolving, Tokens};
 use descriptors::Descriptors;
 use doors::Doors;
 use drain::Drain;
 pub use drain::{Signals, Stop};
+use health_checks::HealthChecks;
 use listen::{ListenError, Listening};
 use pingora_core::apps::ServerApp;
 use pingora_core::apps::http_app::HttpServer;
@@ -111,6 +114,7 @@ impl Gateway {
         let tokens = Arc::new(TokenTable::of(model)?);
         let mut addresses = AddressBook::default();
         let snapshot = Snapshot::compile(model, &tokens, &mut addresses, &metrics)?;
+        let checks = HealthChecks::of(&snapshot);
         let doors = Doors::open(model, &metrics)?;
         let admin = model.admin.as_ref().map(|admin| Listening::new(listen::on(admin.listen)?)).transpose()?;
 
@@ -150,8 +154,11 @@ impl Gateway {
         let mut server = Server::new_with_opt_and_conf(None, conf);
         let keeper = Arc::new(Keeper::new(&tokens, &metrics.tokens));
         server.add_service(background_service("tokens", Tokens { keeper: keeper.clone() }));
-        let resolving = Resolving { resolver: Resolver::new(&addresses) };
+        let resolving = Resolving { resolver: Resolver::new(&addresses, &model.dns) };
         let resolving = server.add_service(background_service("resolver", resolving));
+        if let Some(checks) = checks {
+            server.add_service(background_service("health", Checking { checks }));
+        }
         let proxy = http_proxy(&server.configuration, proxy);
         server.add_service(background_service("certificates", doors.certificates));
         let (proxy, closed) = Accepting::new("proxy", proxy, doors.listeners, edge, stop);

@@ -6,14 +6,22 @@
 
 pub mod addresses;
 pub mod backend;
+pub mod balance;
 pub mod bound_certificate;
+pub mod breaker;
+pub mod budget;
 pub mod composition;
 pub mod conditions;
 pub mod endpoint;
 pub mod handshake;
 pub mod headers;
+pub mod health;
+pub mod outlier;
+pub mod roster;
 pub mod router;
+pub mod services;
 pub mod target;
+pub mod targets;
 pub mod transport;
 pub mod upstream;
 
@@ -22,6 +30,7 @@ use crate::guard::bot::BotDetector;
 use crate::telemetry::metrics::{EndpointMetrics, Metrics};
 use crate::token::table::TokenTable;
 use addresses::AddressBook;
+use backend::BackendPlan;
 use endpoint::{EndpointPlan, Surroundings};
 use router::Router;
 
@@ -79,6 +88,11 @@ fn insecure_upstreams(model: &Model) -> i64 {
 }
 
 impl Snapshot {
+    /// Every backend of every endpoint, shadows among them.
+    pub fn backends(&self) -> impl Iterator<Item = &BackendPlan> {
+        self.endpoints.iter().flat_map(EndpointPlan::backends)
+    }
+
     /// Compiles a Model. Tokens and addresses are carried over by identity: `tokens` and `addresses` outlive the Snapshot.
     ///
     /// # Errors

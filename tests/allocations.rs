@@ -4,7 +4,7 @@
 #![allow(unsafe_code, reason = "an allocator that counts can only be written so")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use http::{HeaderMap, HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use pingora::http::RequestHeader;
 use porteur::base::{Moment, Secret};
 use porteur::config::{self, Format, Options};
@@ -21,6 +21,7 @@ use porteur::token::table::TokenTable;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::time::Instant;
 
 /// Counts what the current thread allocates.
 struct Counting;
@@ -63,7 +64,9 @@ fn snapshot() -> (Snapshot, TokenTable) {
         "security/bot-detector": { "allow": ["a"], "deny": ["b"], "patterns": ["(?i)bot/[0-9]+", "^Evil"] } },
         "endpoints": [{
         "endpoint": "/orders/{id}", "input_query_strings": ["a"],
-        "backend": [{ "host": ["http://127.0.0.1:9"], "url_pattern": "/v1/orders/{id}?x=1", "extra_config": {
+        "backend": [{ "host": ["http://127.0.0.1:9", "http://127.0.0.2:9"], "url_pattern": "/v1/orders/{id}?x=1", "extra_config": {
+            "balance": { "policy": "least_request" },
+            "qos/circuit-breaker": { "interval": 60, "timeout": 10, "max_errors": 3 },
             "auth/client-credentials": {
                 "client_id": "c", "client_secret": "s", "token_url": "https://login.example.test/token" } } }] }] }"#;
     let loaded = config::load_text("test", Format::Json, text, &Options::default(), &HashMap::<String, String>::new());
@@ -124,5 +127,29 @@ fn finding_an_endpoint_and_forming_its_target_allocate_nothing() {
         target
     });
     assert_eq!(std::str::from_utf8(&target).unwrap(), "/v1/orders/42?x=1&a=1");
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn choosing_an_address_and_learning_of_its_answer_allocate_nothing() {
+    let (snapshot, _) = snapshot();
+    let EndpointPlan::Stream(plan) = &snapshot.endpoints[0] else { panic!("no-op") };
+    let (upstream, breaker) = (&plan.backend.upstream, plan.backend.breaker.as_ref().unwrap());
+    let now = Instant::now();
+    let choose = || {
+        let permit = breaker.admit(now).unwrap();
+        let mut round = upstream.round(now);
+        assert!(round.begin(now).is_some());
+        upstream.answered(round.target().unwrap(), round.targets(), StatusCode::OK);
+        permit.succeed(now);
+        let first = round.target().unwrap().address;
+        // And the way to another one, when the first takes no connection.
+        assert!(upstream.retries(&mut round, now) && round.go_on(now));
+        (first, round.target().unwrap().address)
+    };
+    // arc-swap sets something up for a thread when it loads for the first time.
+    choose();
+    let (count, (first, second)) = allocations(choose);
+    assert_ne!(first, second);
     assert_eq!(count, 0);
 }

@@ -25,6 +25,8 @@ pub enum Failure {
     TokenUnavailable,
     /// None of the backend's hosts has an address.
     NoHost,
+    /// The backend has failed too often, and nothing is sent to it for a while.
+    CircuitOpen,
     /// No host of the backend took the connection.
     Connect,
     /// The upstream broke off, or what it said is not HTTP.
@@ -62,7 +64,7 @@ struct Row {
 
 impl Failure {
     /// Every failure, for documentation and for metrics that must exist before the first one happens.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BadRequest,
@@ -72,6 +74,7 @@ impl Failure {
         Self::Forbidden,
         Self::TokenUnavailable,
         Self::NoHost,
+        Self::CircuitOpen,
         Self::Connect,
         Self::UpstreamProtocol,
         Self::UpstreamTimeout,
@@ -111,6 +114,12 @@ impl Failure {
         self as usize
     }
 
+    /// Whether it is that the upstream did not answer, or not in HTTP.
+    #[must_use]
+    pub const fn is_of_upstream(self) -> bool {
+        matches!(self, Self::NoHost | Self::Connect | Self::UpstreamProtocol | Self::UpstreamTimeout)
+    }
+
     const fn row(self) -> Row {
         let (status, label, message) = match self {
             // The texts of these two are what KrakenD's router answers.
@@ -123,6 +132,7 @@ impl Failure {
             Self::Forbidden => (403, "forbidden", "forbidden"),
             Self::TokenUnavailable => (503, "token_unavailable", "upstream credential unavailable"),
             Self::NoHost => (503, "no_host", "no upstream available"),
+            Self::CircuitOpen => (503, "circuit_open", "upstream suspended after failures"),
             Self::Connect => (502, "connect", "upstream unreachable"),
             Self::UpstreamProtocol => (502, "upstream_protocol", "invalid upstream answer"),
             Self::UpstreamTimeout => (504, "upstream_timeout", "upstream timeout"),

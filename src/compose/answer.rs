@@ -141,6 +141,10 @@ fn error(plan: &ComposePlan, first: Option<(usize, Trouble)>, with_message: bool
             Some(token) => Reply::no_token(token.reject_status, token.slot.retry_after(Instant::now()), with_message),
             None => Reply::failure(Failure::TokenUnavailable, None, with_message),
         },
+        (Trouble::Failure(Failure::CircuitOpen, _), Some(backend)) => match &backend.plan.breaker {
+            Some(breaker) => Reply::circuit_open(breaker.retry_after(Instant::now()), with_message),
+            None => Reply::failure(Failure::CircuitOpen, None, with_message),
+        },
         (trouble, _) => Reply::failure(trouble.failure(), None, with_message),
     };
     reply.with(COMPLETED, yes_or_no(false))

@@ -3,6 +3,7 @@
 use crate::base::Failure;
 use crate::compose::Composer;
 use crate::compose::answered::{Answered, Rest};
+use crate::compose::elsewhere::Stranger;
 use crate::compose::exchange::{Waits, as_http2, exchange};
 use crate::compose::kept::{self, Kept, Looked};
 
@@ -11,13 +12,15 @@ use crate::compose::redirect::{self, Hop};
 use crate::compose::request::ClientRequest;
 use crate::compose::trouble::Trouble;
 use crate::forward::egress::{self, Carried};
-use crate::forward::martian;
+use crate::forward::martian::{self, Destination};
 use crate::forward::refused;
 use crate::forward::rejection::{self, Repeat, Verdict};
 use crate::forward::replay::{self, Replays};
+use crate::forward::retry;
 use crate::snapshot::backend::BackendPlan;
+use crate::snapshot::balance::Round;
 use crate::snapshot::target::Params;
-use crate::snapshot::upstream::Choice;
+use crate::snapshot::targets::Target;
 use crate::telemetry::metrics::MissingAction;
 use crate::token::slot::Token;
 use bytes::Bytes;
@@ -26,7 +29,6 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::protocols::tls::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -80,8 +82,8 @@ pub(super) struct Call<'a> {
 /// An answer, and what it answers.
 struct Sent {
     answered: Answered,
-    /// The host that gave it.
-    host: usize,
+    /// The target that gave it.
+    target: Arc<Target>,
     /// The generation of the token that was carried; 0: none.
     generation: u64,
     /// What the response side of the modifiers needs to know.
@@ -91,8 +93,14 @@ struct Sent {
 impl Call<'_> {
     /// Asks, within the time there is.
     pub(super) async fn ask(&self) -> Result<Answered, Trouble> {
-        let in_time = tokio::time::timeout(self.left(), self.persist()).await;
-        in_time.unwrap_or(Err(Trouble::Failure(Failure::UpstreamTimeout, "timeout")))
+        let mut round = self.plan.upstream.round(Instant::now());
+        if let Ok(result) = tokio::time::timeout(self.left(), self.persist(&mut round)).await {
+            return result;
+        }
+        if let Some(target) = round.awaited() {
+            self.plan.upstream.failed(target, round.targets());
+        }
+        Err(Trouble::Failure(Failure::UpstreamTimeout, "timeout"))
     }
 
     /// What is left of the time.
@@ -101,15 +109,14 @@ impl Call<'_> {
     }
 
     /// Asks again where the upstream did not take the token.
-    async fn persist(&self) -> Result<Answered, Trouble> {
+    async fn persist(&self, round: &mut Round) -> Result<Answered, Trouble> {
         let mut replays = Replays::default();
-        let turn = self.plan.upstream.turn();
         loop {
-            let mut sent = self.reach(turn).await?;
+            let mut sent = self.reach(round).await?;
             if self.is_sent_again(&mut sent, &mut replays).await {
                 continue;
             }
-            let hop = Hop { host: sent.host, answered: sent.answered };
+            let hop = Hop { target: sent.target, answered: sent.answered };
             let mut answered =
                 if self.decoded && !self.plan.no_redirect { redirect::follow(self, hop).await? } else { hop.answered };
             self.modify_answer(&mut answered, &sent.modified)?;
@@ -121,7 +128,7 @@ impl Call<'_> {
         let Some(token) = self.plan.token.as_ref().filter(|_| sent.generation > 0) else { return false };
         let head = &mut sent.answered.head;
         let verdict = rejection::verdict(token, head.status, &head.headers);
-        replay::keep_nonce(token, sent.host, head);
+        replay::keep_nonce(token, sent.target.index, head);
         if verdict == Verdict::Accepted {
             return false;
         }
@@ -134,51 +141,45 @@ impl Call<'_> {
         self.plan.method.as_ref().unwrap_or(&self.request.head.method)
     }
 
-    /// The first host that takes the connection, and its answer.
-    async fn reach(&self, turn: usize) -> Result<Sent, Trouble> {
-        let mut step = 0;
-        let mut closed = 0;
-        let mut last = Trouble::Failure(Failure::NoHost, "no address");
-        while let Some(choice) = self.plan.upstream.choose(turn, step) {
-            match self.attempt(&choice, self.plan.upstream.choose(turn, choice.next_step).is_some()).await {
+    /// The answer of the first target that gives one.
+    async fn reach(&self, round: &mut Round) -> Result<Sent, Trouble> {
+        loop {
+            let Some(target) = round.begin(Instant::now()).cloned() else {
+                return Err(Trouble::Failure(Failure::NoHost, "no address"));
+            };
+            let (broken, trouble) = match self.attempt(target, round).await {
                 Ok(sent) => return Ok(sent),
-                Err(Broken::Unreached(trouble)) => {
-                    step = choice.next_step;
-                    last = trouble;
-                }
-                // A kept connection that the upstream closed meanwhile: once more, on whatever connection is next.
-                Err(Broken::Closed(_)) if self.method().is_idempotent() && closed < MOST_CLOSED => closed += 1,
-                Err(Broken::Refused(_)) if closed < MOST_CLOSED => closed += 1,
-                Err(Broken::Closed(trouble) | Broken::Refused(trouble) | Broken::Ended(trouble)) => {
-                    return Err(trouble);
-                }
+                Err(Broken::Unreached(trouble)) => (retry::Broken::Unreached, trouble),
+                Err(Broken::Closed(trouble)) => (retry::Broken::Closed, trouble),
+                Err(Broken::Refused(trouble)) => (retry::Broken::Refused, trouble),
+                Err(Broken::Ended(trouble)) => return Err(trouble),
+            };
+            let upstream = &self.plan.upstream;
+            if !retry::is_sent_again(upstream, round, broken, self.method(), self.left(), Instant::now()) {
+                return Err(trouble);
             }
         }
-        Err(last)
     }
 
-    async fn attempt(&self, choice: &Choice<'_>, is_another: bool) -> Result<Sent, Broken> {
+    async fn attempt(&self, target: Arc<Target>, round: &mut Round) -> Result<Sent, Broken> {
         let left = self.left();
-        let Prepared { head: mut request, body, elsewhere, is_answered, modified } = self.prepare(choice.host)?;
+        let Prepared { head: mut request, body, elsewhere, is_answered, modified } = self.prepare(&target.host)?;
         if is_answered {
-            return Ok(Sent { answered: prepare::empty_answer()?, host: choice.index, generation: 0, modified });
+            return Ok(Sent { answered: prepare::empty_answer()?, target, generation: 0, modified });
         }
-        let mut peer = match &elsewhere {
-            Some(destination) => self.peer_elsewhere(destination).await?,
-            None => choice.host.peer(choice.address, left, left, false),
-        };
+        let mut peer = target.host.peer(target.address, left, left, false);
         // The token is for the backend's own hosts.
         let token = self.plan.token.as_ref().filter(|_| elsewhere.is_none());
         let bound = token.and_then(|_| self.bind(&mut peer));
         // What a body asks for is not in the key: a GET with a body is not for a cache.
         let kept = self.kept.filter(|_| body.is_empty() || !request.method.is_safe());
-        let origin = elsewhere.as_ref().map_or(Cow::Borrowed(&*choice.host.origin), |to| to.origin().into());
-        let mut looked = kept.map(|kept| kept.look(origin, &request));
+        let origin = elsewhere.as_ref().map_or_else(|| target.host.origin.clone(), Destination::origin);
+        let mut looked = kept.map(|kept| kept.look(origin.into(), &request));
         if let Some(answered) = looked.as_mut().and_then(Looked::fresh) {
-            return Ok(Sent { answered, host: choice.index, generation: 0, modified });
+            return Ok(Sent { answered, target, generation: 0, modified });
         }
         let generation = match token {
-            Some(_) => self.carry(bound.as_ref(), choice.index, &mut request)?,
+            Some(_) => self.carry(bound.as_ref(), target.index, &mut request)?,
             None => 0,
         };
         // What the upstream says to nobody is not what it says to the credential.
@@ -186,12 +187,33 @@ impl Call<'_> {
         if let Some(looked) = &looked {
             looked.condition(&mut request);
         }
-        let sent = self.send(&peer, request, &body).await;
+        let sent = if let Some(to) = &elsewhere {
+            let to = Stranger { https: to.https, name: &to.host, port: to.port() };
+            self.send_elsewhere(to, request, &body).await
+        } else {
+            round.awaits(true);
+            let sent = self.send(&peer, request, &body).await;
+            round.awaits(false);
+            self.tell(&target, round, &sent);
+            sent
+        };
         let sent = match looked {
-            Some(looked) if !self.is_rejected(generation, &sent) => looked.settle(sent, is_another),
+            Some(looked) if !self.is_rejected(generation, &sent) => looked.settle(sent, round.has_another()),
             _ => sent,
         };
-        Ok(Sent { answered: sent?, host: choice.index, generation, modified })
+        Ok(Sent { answered: sent?, target, generation, modified })
+    }
+
+    /// Tells how a target fared. A kept connection that is closed, or a stream that is refused, says nothing of it.
+    fn tell(&self, target: &Target, round: &Round, sent: &Result<Answered, Broken>) {
+        let upstream = &self.plan.upstream;
+        match sent {
+            Ok(answered) => upstream.answered(target, round.targets(), answered.head.status),
+            Err(Broken::Unreached(trouble) | Broken::Ended(trouble)) if trouble.failure().is_of_upstream() => {
+                upstream.failed(target, round.targets());
+            }
+            Err(_) => {}
+        }
     }
 
     /// Lets the peer show the certificate that the current token is bound to; that token is the one to carry.

@@ -8,7 +8,7 @@ use crate::compose::kept::Kept;
 use crate::compose::part::{LONGEST_ANSWER, Part, part};
 use crate::compose::request::ClientRequest;
 use crate::compose::trouble::Trouble;
-use crate::compose::{earlier, first_token, merge};
+use crate::compose::{circuit, earlier, first_token, merge};
 use crate::config::model::EarlierField;
 use crate::forward::conditions;
 use crate::guard::cel::CelResponse;
@@ -132,22 +132,28 @@ impl Gathering<'_> {
             return Err(Trouble::MissingField);
         }
         self.check_request(backend, params)?;
+        let permit = circuit::admit(&backend.plan)?;
         if let Some(token) = backend.plan.token.as_ref().filter(|_| self.plan.backends.len() > 1) {
             // Within the time of all: the others' parts are not to wait for a server that is down.
             first_token(token, self.deadline.saturating_duration_since(Instant::now())).await;
         }
-        let answered = self.call(backend, params, true, Hold::All(LONGEST_ANSWER + 1)).ask().await?;
-        part(answered, backend)
+        let answered = self.call(backend, params, true, Hold::All(LONGEST_ANSWER + 1)).ask().await;
+        let part = answered.and_then(|answered| part(answered, backend));
+        circuit::tell(permit, &part);
+        part
     }
 
     /// Asks the one backend whose answer passes as it is. It is held only where it is to be kept.
     pub(super) async fn pass(&self, backend: &ComposedBackend, params: &Params) -> Result<Answered, Trouble> {
         self.check_request(backend, params)?;
+        let permit = circuit::admit(&backend.plan)?;
         let mut call = self.call(backend, params, false, Hold::Nothing);
         if backend.cache.is_some() && matches!(*call.method(), Method::GET | Method::HEAD) {
             call.hold = Hold::Cacheable(LONGEST_KEPT);
         }
-        let mut answered = call.ask().await?;
+        let answered = call.ask().await;
+        circuit::tell(permit, &answered);
+        let mut answered = answered?;
         // Nobody asked for another protocol: it would tie up both connections.
         if answered.head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Trouble::Failure(Failure::UpstreamProtocol, "101"));

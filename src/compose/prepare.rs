@@ -3,7 +3,6 @@
 use crate::base::Failure;
 use crate::compose::answered::Answered;
 use crate::compose::call::{Broken, Call};
-use crate::compose::elsewhere;
 use crate::compose::trouble::Trouble;
 use crate::forward::egress;
 use crate::forward::martian::{self, Client, Destination, Next, OutgoingRequest, OutgoingResponse, Sent};
@@ -13,7 +12,6 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http::{HeaderValue, Method, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora_core::upstreams::peer::HttpPeer;
 
 /// The request.
 pub(super) struct Prepared {
@@ -96,13 +94,6 @@ impl Call<'_> {
             answered.rest = None;
         }
         Ok(())
-    }
-
-    /// Where a modifier sends the request.
-    pub(super) async fn peer_elsewhere(&self, destination: &Destination<'_>) -> Result<Box<HttpPeer>, Broken> {
-        let peer =
-            elsewhere::peer(&self.plan.transport, destination.https, &destination.host, destination.port()).await;
-        peer.ok_or_else(|| Broken::Unreached(Trouble::Failure(Failure::NoHost, "no address")))
     }
 }
 

@@ -4,14 +4,16 @@
 use crate::base::Failure;
 use crate::compose::answered::Answered;
 use crate::compose::call::{Broken, Call, MOST_CLOSED};
-use crate::compose::elsewhere;
+use crate::compose::elsewhere::Stranger;
 use crate::compose::prepare::{Prepared, frame};
 use crate::compose::trouble::Trouble;
+use crate::snapshot::targets::Target;
 use crate::snapshot::upstream::UpstreamHost;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use pingora::http::RequestHeader;
+use std::sync::Arc;
 use url::{Position, Url};
 
 /// Hops after which a backend has no answer: the limit of Go's client.
@@ -22,8 +24,8 @@ const NOWHERE: Trouble = Trouble::Redirect("no valid Location");
 
 /// An answer that may lead elsewhere.
 pub(super) struct Hop {
-    /// The backend's host that gave it.
-    pub host: usize,
+    /// The backend's target that gave it.
+    pub target: Arc<Target>,
     /// The answer.
     pub answered: Answered,
 }
@@ -46,14 +48,14 @@ pub(super) async fn follow(call: &Call<'_>, first: Hop) -> Result<Answered, Trou
     if !is_redirect(answered.head.status) {
         return Ok(answered);
     }
-    let origin = call.plan.upstream.host(first.host).ok_or(Trouble::Redirect("no host"))?;
+    let origin = &first.target.host;
     let sent = call.prepare(origin).map_err(Broken::trouble)?;
     let url = url_of(origin, &sent).ok_or(Trouble::Redirect("no URL"))?;
     let mut at =
         Next { url, method: sent.head.method.clone(), referer: None, has_body: !sent.body.is_empty(), has_left: false };
     for _ in 0..MOST_HOPS {
         let Some(mut next) = next(&answered, &at)? else { return Ok(answered) };
-        next.has_left = at.has_left || own(call, &next).is_none();
+        next.has_left = at.has_left || !is_own(call, &next);
         answered = request(call, &next).await?;
         at = next;
     }
@@ -120,21 +122,23 @@ async fn request(call: &Call<'_>, next: &Next) -> Result<Answered, Trouble> {
     }
 }
 
-/// Which of the backend's hosts a redirect leads to.
-fn own(call: &Call<'_>, next: &Next) -> Option<usize> {
-    let origin = next.url.origin().ascii_serialization();
-    call.plan.upstream.hosts().position(|host| host.is_at(&origin))
+/// Whether a redirect leads to one of the backend's hosts.
+fn is_own(call: &Call<'_>, next: &Next) -> bool {
+    call.plan.upstream.roster.has(&next.url.origin().ascii_serialization())
 }
 
 async fn request_once(call: &Call<'_>, next: &Next) -> Result<Answered, Broken> {
-    let Some(index) = own(call, next).filter(|_| !next.has_left) else { return elsewhere(call, next).await };
-    let choice = call.plan.upstream.at(index).ok_or(Trouble::Failure(Failure::NoHost, "no address"))?;
-    let mut head = call.prepare(choice.host)?.head;
+    if next.has_left || !is_own(call, next) {
+        return elsewhere(call, next).await;
+    }
+    let target = call.plan.upstream.at(&next.url.origin().ascii_serialization());
+    let target = target.ok_or(Trouble::Failure(Failure::NoHost, "no address"))?;
+    let mut head = call.prepare(&target.host)?.head;
     redirected(&mut head, next)?;
     let left = call.left();
-    let mut peer = choice.host.peer(choice.address, left, left, false);
+    let mut peer = target.host.peer(target.address, left, left, false);
     let bound = call.bind(&mut peer);
-    call.carry(bound.as_ref(), index, &mut head)?;
+    call.carry(bound.as_ref(), target.index, &mut head)?;
     call.send(&peer, head, &Bytes::new()).await
 }
 
@@ -159,14 +163,9 @@ async fn elsewhere(call: &Call<'_>, next: &Next) -> Result<Answered, Broken> {
         head.remove_header(name);
     }
     redirected(&mut head, next)?;
-    let peer = match (next.url.host_str(), next.url.port_or_known_default()) {
-        (Some(name), Some(port)) => {
-            elsewhere::peer(&call.plan.transport, next.url.scheme() == "https", name, port).await
-        }
-        _ => None,
-    };
-    let peer = peer.ok_or(Trouble::Failure(Failure::NoHost, "no address"))?;
-    call.send(&peer, head, &Bytes::new()).await
+    let (name, port) = next.url.host_str().zip(next.url.port_or_known_default()).ok_or(NOWHERE)?;
+    let to = Stranger { https: next.url.scheme() == "https", name, port };
+    call.send_elsewhere(to, head, &Bytes::new()).await
 }
 
 /// Makes a request the one that a redirect asks for.

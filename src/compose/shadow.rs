@@ -2,6 +2,7 @@
 
 use crate::compose::Composer;
 use crate::compose::call::{Call, Hold};
+use crate::compose::circuit;
 use crate::compose::request::ClientRequest;
 use crate::forward::conditions;
 use crate::snapshot::composition::{ComposePlan, ShadowPlan};
@@ -58,6 +59,7 @@ async fn copy(composer: &Composer, shadow: &ShadowPlan, request: &ClientRequest,
     if !is_allowed || shadow.plan.target.lacks(params) {
         return;
     }
+    let Ok(permit) = circuit::admit(&shadow.plan) else { return };
     let now = Instant::now();
     let call = Call {
         composer,
@@ -70,5 +72,5 @@ async fn copy(composer: &Composer, shadow: &ShadowPlan, request: &ClientRequest,
         deadline: now.checked_add(shadow.timeout).unwrap_or(now),
         attempts: &AtomicU8::new(0),
     };
-    let _ = call.ask().await;
+    circuit::tell(permit, &call.ask().await);
 }

@@ -68,6 +68,8 @@ codes! {
     WEBSOCKET = "E081": "a WebSocket endpoint is not what porteur can carry";
     HTTP_VERSION = "E082": "a version of HTTP contradicts another setting";
 
+    SERVICE = "E090": "a `host` of a backend with `sd` is not the name of a service";
+
     IGNORED_KEY = "W001": "an unknown key has no effect";
     NO_EFFECT = "W002": "a known key has no effect";
     LEGACY_NAME = "W003": "an old name stands for a newer one";

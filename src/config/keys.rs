@@ -3,6 +3,7 @@
 //! Checks, suggestions and what diagnostics may show all come from these rows.
 
 mod backend;
+mod balance;
 mod differs;
 mod endpoint;
 mod inside;
@@ -13,6 +14,7 @@ mod service;
 mod transport;
 
 pub use backend::ENCODINGS;
+pub use balance::POLICIES;
 pub use inside::{CLIENT_AUTH, FLATMAP_TYPES, STATIC_STRATEGIES};
 pub use namespaces::{LEGACY, NAMESPACES};
 pub use service::OUTPUT_ENCODINGS;
@@ -174,7 +176,7 @@ impl Support {
 }
 
 /// Levels that are no namespace of their own.
-const LEVELS: [Level; 15] = [
+const LEVELS: [Level; 18] = [
     Level::Root,
     Level::Endpoint,
     Level::Backend,
@@ -185,6 +187,9 @@ const LEVELS: [Level; 15] = [
     Level::Namespace("tls"),
     Level::Namespace("tls.keys"),
     Level::Namespace("listeners.proxy_protocol"),
+    Level::Namespace("balance.outlier"),
+    Level::Namespace("balance.health"),
+    Level::Namespace("balance.retries"),
     Level::Namespace("client_tls"),
     Level::Namespace("client_tls.client_certs"),
     Level::Namespace("backend/http/client.client_tls"),

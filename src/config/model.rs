@@ -3,9 +3,11 @@
 //! Nothing here is optional that has a default, and a value of these types proves that its check was made. It is still
 //! plain data: compiling it into what requests use is the Snapshot's work.
 
+mod balance;
 mod composition;
 mod condition;
 mod credential;
+mod discovery;
 mod http_cache;
 mod json_schema;
 mod limits;
@@ -16,12 +18,14 @@ mod shape;
 mod upstream_transport;
 mod websocket;
 
+pub use balance::{Balance, CircuitBreaker, HealthCheck, Outlier, Policy, Retries};
 pub use composition::{Composition, EarlierField, ErrorStatus, Sequential, Shadow};
 pub use condition::{Condition, ConditionError, MAX_EXPRESSION, Stage, Variable};
 pub use credential::{
     Assertion, BasicEncoding, ClientAuth, Credential, OnMissing, ProxyUrl, Replay, RequestFormat, Revocation,
     SecretMethod, SecretSource, TlsVersion, TokenEndpoint, TokenPolicy, Transport,
 };
+pub use discovery::{Discovery, Dns};
 pub use http_cache::HttpCache;
 pub use json_schema::JsonSchema;
 pub use limits::Limits;
@@ -59,6 +63,8 @@ pub struct Model {
     pub echo_endpoint: bool,
     /// What a client may take: KrakenD's server keys and `extra_config.limits`.
     pub limits: Limits,
+    /// `dns_cache_ttl` and `dns_resolver`.
+    pub dns: Dns,
     /// `extra_config.router`.
     pub router: Router,
     /// `extra_config."security/http"`.
@@ -251,6 +257,12 @@ pub enum PathKind {
 pub struct Backend {
     /// `host`, the service's when the backend has none. At least one.
     pub hosts: Vec<Host>,
+    /// `sd`: what these are.
+    pub discovery: Discovery,
+    /// `extra_config.balance`: which of their addresses a request goes to.
+    pub balance: Balance,
+    /// `extra_config."qos/circuit-breaker"`.
+    pub circuit_breaker: Option<CircuitBreaker>,
     /// `url_pattern`.
     pub url_pattern: UrlPattern,
     /// `method`; `None`: the client's method goes on.

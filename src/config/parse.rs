@@ -4,11 +4,14 @@
 mod admin;
 mod backend;
 mod backend_http;
+mod balance;
 mod bot_detector;
 mod cel;
+mod circuit_breaker;
 mod client_tls;
 mod composition;
 mod credential;
+mod discovery;
 mod earlier;
 mod endpoint;
 mod error_body;

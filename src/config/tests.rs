@@ -1,5 +1,6 @@
 //! Whole configurations, loaded as the command line does: what the tests in this folder share.
 
+mod balance;
 mod cel;
 mod credential_methods;
 mod credential_requests;

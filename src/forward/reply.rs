@@ -130,6 +130,13 @@ impl Reply {
         }
     }
 
+    /// The answer while nothing is sent to a backend: try again when something may be.
+    #[must_use]
+    pub fn circuit_open(retry_after: Duration, with_message: bool) -> Self {
+        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+        Self::failure(Failure::CircuitOpen, None, with_message).with(header::RETRY_AFTER, seconds.max(1).into())
+    }
+
     /// The answer for want of a token: try again when there has been another attempt to get one.
     #[must_use]
     pub fn no_token(status: StatusCode, retry_after: Duration, with_message: bool) -> Self {

@@ -7,13 +7,14 @@ use crate::forward::reply::Reply;
 use crate::proxy::in_flight::Guard;
 use crate::proxy::tunnel::Tunnel;
 use crate::snapshot::Snapshot;
+use crate::snapshot::balance::Round;
+use crate::snapshot::breaker::Permit;
 use crate::snapshot::composition::ComposePlan;
 use crate::snapshot::endpoint::{Common, StreamPlan};
 use crate::snapshot::target::Params;
 use crate::telemetry::metrics::{EndpointMetrics, MissingAction};
 use crate::token::slot::Token;
 use pingora::{Error, ErrorType};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,18 +58,14 @@ pub struct Route {
     pub plan: Arc<StreamPlan>,
     /// Values of its placeholders.
     pub params: Params,
-    /// Where in the round of hosts this request begins.
-    pub turn: usize,
+    /// Its way through the backend's targets.
+    pub round: Round,
+    /// What it has passed the backend's circuit breaker with, until the outcome is known.
+    pub permit: Option<Permit>,
     /// Attempts made.
     pub attempts: u8,
-    /// The step in the round of hosts for the next attempt.
-    pub step: usize,
-    /// The step after that of the last attempt.
-    pub next_step: usize,
-    /// The host of the last attempt.
-    pub host: usize,
-    /// The address of the last attempt.
-    pub address: Option<SocketAddr>,
+    /// Whether the last attempt has led to the head of an answer.
+    pub is_answered: bool,
     /// The token of the attempt, where the connection depends on it: the certificate that is shown and the token that is
     /// carried must belong together.
     pub bound: Option<Arc<Token>>,
@@ -85,22 +82,28 @@ pub struct Route {
 impl Route {
     /// An endpoint that a request has just been matched with.
     #[must_use]
-    pub fn new(plan: Arc<StreamPlan>, params: Params, turn: usize) -> Self {
+    pub fn new(plan: Arc<StreamPlan>, params: Params, round: Round) -> Self {
         Self {
             plan,
             params,
-            turn,
+            round,
+            permit: None,
             attempts: 0,
-            step: 0,
-            next_step: 0,
-            host: 0,
-            address: None,
+            is_answered: false,
             bound: None,
             generation: 0,
             replays: Replays::default(),
             is_repeated: false,
             modified: None,
         }
+    }
+}
+
+impl Route {
+    /// The position of the host of the last attempt in the backend.
+    #[must_use]
+    pub fn host(&self) -> usize {
+        self.round.target().map_or(0, |target| target.index)
     }
 }
 
@@ -161,7 +164,11 @@ impl Context {
         if failure == Failure::NoRoute {
             return Reply::unrouted(failure, &self.snapshot.router.settings().error_body);
         }
-        let token = self.route.as_ref().and_then(|route| route.plan.backend.token.as_ref());
+        let backend = self.route.as_ref().map(|route| &route.plan.backend);
+        if let (Failure::CircuitOpen, Some(breaker)) = (failure, backend.and_then(|backend| backend.breaker.as_ref())) {
+            return Reply::circuit_open(breaker.retry_after(Instant::now()), self.snapshot.return_error_msg);
+        }
+        let token = backend.and_then(|backend| backend.token.as_ref());
         match token.filter(|_| failure == Failure::TokenUnavailable) {
             None => Reply::failure(failure, None, self.snapshot.return_error_msg),
             Some(token) => {

@@ -17,7 +17,7 @@ pub(super) fn verdict(ctx: &Context, response: &mut ResponseHeader) -> Verdict {
     let Some(route) = ctx.route.as_ref().filter(|route| route.generation > 0) else { return Verdict::Accepted };
     let Some(token) = &route.plan.backend.token else { return Verdict::Accepted };
     let verdict = rejection::verdict(token, response.status, &response.headers);
-    replay::keep_nonce(token, route.host, response);
+    replay::keep_nonce(token, route.host(), response);
     verdict
 }
 

@@ -105,7 +105,7 @@ pub(super) fn record(session: &Session, ctx: &Context, status: u16, took: Durati
         status,
         failure: ctx.failure,
         cause: ctx.cause,
-        upstream: route.and_then(|route| route.address),
+        upstream: route.and_then(|route| route.round.target()).map(|target| target.address),
         attempts: route
             .map_or_else(|| ctx.composed.as_ref().map_or(0, |composed| composed.attempts), |route| route.attempts),
         replayed: route.map_or("", |route| route.replays.label()),

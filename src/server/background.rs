@@ -1,5 +1,6 @@
-//! The background services, as Pingora runs them: tokens and name resolution.
+//! The background services, as Pingora runs them: tokens, name resolution and health checks.
 
+use crate::server::health_checks::HealthChecks;
 use crate::server::resolver::Resolver;
 use crate::token::keeper::Keeper;
 use async_trait::async_trait;
@@ -34,5 +35,19 @@ impl BackgroundService for Resolving {
         self.resolver.resolve_all().await;
         ready.notify_ready();
         self.resolver.keep_fresh().await;
+    }
+}
+
+/// Asks upstreams whether they are well. Nothing waits for it: each is taken for well until it is found otherwise.
+pub(super) struct Checking {
+    /// The work.
+    pub checks: HealthChecks,
+}
+
+#[async_trait]
+impl BackgroundService for Checking {
+    async fn start(&self, _: ShutdownWatch) {
+        // To the end: requests under way may still be sent again.
+        self.checks.run().await;
     }
 }

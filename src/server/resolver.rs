@@ -1,18 +1,16 @@
-//! Looks up the upstream names of a configuration, at start and then again and again.
-//!
-//! By way of the system's resolver, so that `/etc/hosts`, search domains and what else a machine has set up are honoured.
+//! Looks up the upstream names of a configuration and the services that SRV records speak of, at start and then again and again.
 
+use crate::config::model::Dns;
+use crate::server::lookup::{Lookup, LookupError};
 use crate::snapshot::addresses::{AddressBook, Addresses};
+use crate::snapshot::services::Service;
 use log::{debug, warn};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// Time between two look-ups of a name, as KrakenD's `dns_cache_ttl`.
-const EVERY: Duration = Duration::from_secs(30);
 /// While a name has never been found, it is looked up more often.
 const EVERY_UNKNOWN: Duration = Duration::from_secs(2);
 /// The longest a look-up may take.
@@ -24,18 +22,29 @@ pub(super) struct Resolver {
 }
 
 struct Name {
-    addresses: Arc<Addresses>,
+    what: What,
+    lookup: Arc<Lookup>,
+    /// Time between two look-ups.
+    every: Duration,
     /// Whether the last look-up failed: each change is logged once.
     failing: AtomicBool,
 }
 
+enum What {
+    Addresses(Arc<Addresses>),
+    Service(Arc<Service>),
+}
+
 impl Resolver {
     /// A resolver for all names of a book.
-    pub(super) fn new(book: &AddressBook) -> Self {
-        let name = |addresses: &Arc<Addresses>| {
-            Arc::new(Name { addresses: addresses.clone(), failing: AtomicBool::new(false) })
+    pub(super) fn new(book: &AddressBook, dns: &Dns) -> Self {
+        let lookup = Arc::new(Lookup::new(dns));
+        let name = |what| {
+            let (lookup, every) = (lookup.clone(), dns.cache_ttl);
+            Arc::new(Name { what, lookup, every, failing: AtomicBool::new(false) })
         };
-        Self { names: book.names().map(name).collect() }
+        let names = book.names().cloned().map(What::Addresses);
+        Self { names: names.chain(book.services().cloned().map(What::Service)).map(name).collect() }
     }
 
     /// Looks every name up once, all at the same time.
@@ -57,43 +66,66 @@ impl Resolver {
     }
 }
 
+impl What {
+    fn name(&self) -> &str {
+        match self {
+            Self::Addresses(addresses) => &addresses.name,
+            Self::Service(service) => &service.name,
+        }
+    }
+
+    fn is_known(&self) -> bool {
+        match self {
+            Self::Addresses(addresses) => !addresses.known().is_empty(),
+            Self::Service(service) => !service.known().is_empty(),
+        }
+    }
+
+    /// Looks it up and publishes what there is; gives back how much that is.
+    async fn look_up(&self, lookup: &Lookup) -> Result<usize, LookupError> {
+        match self {
+            Self::Addresses(addresses) => {
+                let found = lookup.addresses(&addresses.name, addresses.port).await?;
+                let count = found.len();
+                addresses.publish(found);
+                Ok(count)
+            }
+            Self::Service(service) => {
+                let found = lookup.instances(&service.name).await?;
+                let count = found.iter().map(|instance| instance.addresses.len()).sum();
+                service.publish(found);
+                Ok(count)
+            }
+        }
+    }
+}
+
 impl Name {
     async fn keep_fresh(self: Arc<Self>) {
         loop {
-            let known = self.addresses.count() > 0;
-            tokio::time::sleep(if known { EVERY } else { EVERY_UNKNOWN }).await;
+            let every = if self.what.is_known() { self.every } else { self.every.min(EVERY_UNKNOWN) };
+            tokio::time::sleep(every).await;
             self.clone().resolve().await;
         }
     }
 
     async fn resolve(self: Arc<Self>) {
-        let name = &self.addresses.name;
-        match lookup(name, self.addresses.port).await {
-            Ok(found) => {
-                debug!("`{name}` has {} addresses", found.len());
-                self.addresses.publish(found);
+        let name = self.what.name();
+        let problem = match timeout(LONGEST, self.what.look_up(&self.lookup)).await {
+            Ok(Ok(count)) => {
+                debug!("`{name}` has {count} addresses");
                 self.failing.store(false, Ordering::Relaxed);
+                return;
             }
-            Err(reason) => {
-                if !self.failing.swap(true, Ordering::Relaxed) {
-                    warn!("cannot resolve upstream `{name}`: {reason}; {}", self.consequence());
-                }
-            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        if !self.failing.swap(true, Ordering::Relaxed) {
+            warn!("cannot resolve upstream `{name}`: {problem}; {}", self.consequence());
         }
     }
 
     fn consequence(&self) -> &'static str {
-        if self.addresses.count() > 0 { "its last known addresses stay in use" } else { "it has no address yet" }
-    }
-}
-
-async fn lookup(name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    match timeout(LONGEST, tokio::net::lookup_host((name, port))).await {
-        Err(_) => Err("no answer in time".to_owned()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Ok(Ok(found)) => {
-            let found: Vec<SocketAddr> = found.collect();
-            if found.is_empty() { Err("no addresses".to_owned()) } else { Ok(found) }
-        }
+        if self.what.is_known() { "its last known addresses stay in use" } else { "it has no address yet" }
     }
 }

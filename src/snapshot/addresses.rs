@@ -1,12 +1,16 @@
-//! Addresses of upstream names: published by the resolver in the background, read by every request.
+//! Addresses of upstream names: published by the resolver in the background, read when a backend's targets are put together.
 //!
 //! Pingora would resolve a name inside `HttpPeer::new`, blocking a worker and panicking when there is no answer
 //! (`pingora-core/src/upstreams/peer.rs`, `HttpPeer::new`), so peers are only ever built from the addresses kept here.
 
+use crate::snapshot::breaker::Breakers;
+use crate::snapshot::health::States;
+use crate::snapshot::services::Service;
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// The current addresses of one name and port.
 #[derive(Debug)]
@@ -15,37 +19,28 @@ pub struct Addresses {
     pub name: String,
     /// The port.
     pub port: u16,
-    current: ArcSwap<Known>,
+    current: ArcSwap<Vec<SocketAddr>>,
     literal: bool,
-}
-
-/// Addresses with those of the preferred family first.
-#[derive(Debug, Default)]
-struct Known {
-    all: Vec<SocketAddr>,
-    /// How many of them take turns; the others are for when those fail.
-    preferred: usize,
+    watchers: Watchers,
 }
 
 impl Addresses {
     fn new(name: &str, port: u16) -> Self {
         let literal: Option<IpAddr> = name.parse().ok();
-        let known = Known::new(literal.map(|ip| SocketAddr::new(ip, port)).into_iter().collect());
-        Self { name: name.to_owned(), port, current: ArcSwap::from_pointee(known), literal: literal.is_some() }
+        let known: Vec<SocketAddr> = literal.map(|ip| SocketAddr::new(ip, port)).into_iter().collect();
+        Self {
+            name: name.to_owned(),
+            port,
+            current: ArcSwap::from_pointee(known),
+            literal: literal.is_some(),
+            watchers: Watchers::default(),
+        }
     }
 
-    /// How many addresses are known now; none until a name was first resolved.
+    /// What is known now, IPv4 first; nothing until a name was first resolved.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.current.load().all.len()
-    }
-
-    /// The address for a round of taking turns, and in it for a try (from 0): each try gets another one.
-    #[must_use]
-    pub fn pick(&self, round: usize, attempt: usize) -> Option<SocketAddr> {
-        let known = self.current.load();
-        let first = round.checked_rem(known.preferred)?;
-        known.all.get((first + attempt).checked_rem(known.all.len())?).copied()
+    pub fn known(&self) -> Arc<Vec<SocketAddr>> {
+        self.current.load_full()
     }
 
     /// Whether the name is an address and needs no resolving.
@@ -55,29 +50,65 @@ impl Addresses {
     }
 
     /// Publishes what the resolver found. An empty answer is no news: the old addresses stay.
-    pub fn publish(&self, found: Vec<SocketAddr>) {
-        if !found.is_empty() {
-            self.current.store(Arc::new(Known::new(found)));
+    pub fn publish(&self, mut found: Vec<SocketAddr>) {
+        in_order(&mut found);
+        if !found.is_empty() && **self.current.load() != found {
+            self.current.store(Arc::new(found));
+            self.watchers.tell();
         }
     }
-}
 
-impl Known {
-    /// A name with addresses of both families (`localhost` is one) often has a server on one of them only, so turns are
-    /// taken within a family: IPv4 where there is any, the other when a connection fails.
-    fn new(mut found: Vec<SocketAddr>) -> Self {
-        found.sort_by_key(SocketAddr::is_ipv6);
-        found.dedup();
-        let of_the_first =
-            found.iter().take_while(|address| address.is_ipv6() == found.first().is_some_and(SocketAddr::is_ipv6));
-        Self { preferred: of_the_first.count(), all: found }
+    /// Tells whoever watches of each change.
+    pub fn watch(&self, watcher: Weak<dyn Watcher>) {
+        self.watchers.add(watcher);
     }
 }
 
-/// One [`Addresses`] for each name and port of the configuration.
+/// IPv4 first, in one order whatever that of the answer is, so that a name server that turns its answers round changes nothing.
+pub(super) fn in_order(addresses: &mut Vec<SocketAddr>) {
+    addresses.sort_unstable();
+    addresses.dedup();
+}
+
+/// Somebody who has put addresses together, and does so again when they change.
+pub trait Watcher: Send + Sync {
+    /// They have changed.
+    fn changed(&self);
+}
+
+/// Those who are told. One that is gone is forgotten.
+#[derive(Default)]
+pub(super) struct Watchers(Mutex<Vec<Weak<dyn Watcher>>>);
+
+impl Watchers {
+    pub(super) fn add(&self, watcher: Weak<dyn Watcher>) {
+        let mut watchers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watchers.retain(|watcher| watcher.strong_count() > 0);
+        watchers.push(watcher);
+    }
+
+    pub(super) fn tell(&self) {
+        let watchers = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        watchers.iter().filter_map(Weak::upgrade).for_each(|watcher| watcher.changed());
+    }
+}
+
+impl fmt::Debug for Watchers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watchers")
+    }
+}
+
+/// One [`Addresses`] for each name and port of the configuration, and what is known of them. It outlives Snapshots, and what it
+/// holds is found again by identity.
 #[derive(Debug, Default)]
 pub struct AddressBook {
     entries: BTreeMap<(String, u16), Arc<Addresses>>,
+    services: BTreeMap<String, Arc<Service>>,
+    /// How addresses are.
+    pub states: Arc<States>,
+    /// The circuit breakers of backends.
+    pub breakers: Breakers,
 }
 
 impl AddressBook {
@@ -86,37 +117,61 @@ impl AddressBook {
         self.entries.entry((name.to_owned(), port)).or_insert_with(|| Arc::new(Addresses::new(name, port))).clone()
     }
 
+    /// The entry of a service, made on first use.
+    pub fn service(&mut self, name: &str) -> Arc<Service> {
+        self.services.entry(name.to_owned()).or_insert_with(|| Arc::new(Service::new(name))).clone()
+    }
+
     /// The entries that need a resolver.
     pub fn names(&self) -> impl Iterator<Item = &Arc<Addresses>> {
         self.entries.values().filter(|addresses| !addresses.is_literal())
+    }
+
+    /// The services.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.services.values()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| text.parse().expect("an address")).collect()
+    }
 
     #[test]
     fn literal_addresses_are_known_at_once_and_names_when_they_are_published() {
         let mut book = AddressBook::default();
-        let literal = book.entry("::1", 80);
-        assert_eq!(literal.pick(7, 0), "[::1]:80".parse().ok());
+        assert_eq!(*book.entry("::1", 80).known(), addresses(&["[::1]:80"]));
         let name = book.entry("upstream.test", 80);
-        assert_eq!((name.count(), name.pick(0, 0)), (0, None));
+        assert_eq!(*name.known(), addresses(&[]));
         assert_eq!(book.names().count(), 1);
-        name.publish(vec!["127.0.0.1:80".parse().expect("an address")]);
+        name.publish(addresses(&["127.0.0.1:80"]));
         name.publish(Vec::new());
-        assert_eq!(book.entry("upstream.test", 80).count(), 1);
+        assert_eq!(*book.entry("upstream.test", 80).known(), addresses(&["127.0.0.1:80"]));
     }
 
     #[test]
-    fn turns_are_taken_within_a_family_and_tries_reach_the_other() {
-        let addresses = ["[::1]:80", "127.0.0.1:80", "127.0.0.2:80"].map(|text| text.parse().expect("an address"));
-        let mut book = AddressBook::default();
-        let name = book.entry("upstream.test", 80);
-        name.publish(addresses.into());
-        let picked = |round, attempt| name.pick(round, attempt).expect("an address").ip().to_string();
-        assert_eq!([picked(0, 0), picked(1, 0), picked(2, 0)], ["127.0.0.1", "127.0.0.2", "127.0.0.1"]);
-        assert_eq!([picked(1, 1), picked(1, 2)], ["::1", "127.0.0.1"]);
+    fn who_watches_is_told_of_changes_and_not_of_another_order() {
+        struct Count(AtomicUsize);
+        impl Watcher for Count {
+            fn changed(&self) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        let name = Addresses::new("upstream.test", 80);
+        let watcher: Weak<Count> = Arc::downgrade(&count);
+        name.watch(watcher);
+        name.publish(addresses(&["127.0.0.2:80", "127.0.0.1:80"]));
+        name.publish(addresses(&["127.0.0.1:80", "127.0.0.2:80", "127.0.0.1:80"]));
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        name.publish(addresses(&["127.0.0.3:80"]));
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        drop(count);
+        name.publish(addresses(&["127.0.0.4:80"]));
     }
 }

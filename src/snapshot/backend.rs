@@ -1,9 +1,10 @@
 //! One backend, compiled: where its requests go and what they carry.
 
 use crate::base::text::title_case;
-use crate::config::model::{self, AllowList, Host, Martian, OnMissing, Replay, TokenPolicy};
+use crate::config::model::{self, AllowList, CircuitBreaker, Host, Martian, OnMissing, Replay, TokenPolicy};
 use crate::snapshot::CompileError;
 use crate::snapshot::bound_certificate::BoundCertificate;
+use crate::snapshot::breaker::Breaker;
 use crate::snapshot::conditions::ConditionPlan;
 use crate::snapshot::endpoint::Surroundings;
 use crate::snapshot::headers;
@@ -33,6 +34,8 @@ pub struct BackendPlan {
     pub headers: AllowList<HeaderName>,
     /// The hosts.
     pub upstream: Upstream,
+    /// What stops requests to it after failures.
+    pub breaker: Option<Arc<Breaker>>,
     /// How they are connected to.
     pub transport: Arc<Transport>,
     /// Whether redirects are not followed.
@@ -117,7 +120,14 @@ impl BackendPlan {
             method: backend.method.clone(),
             target: TargetPlan::compile(&backend.url_pattern, query),
             headers,
-            upstream: Upstream::compile(&backend.hosts, &transport, around.addresses)?,
+            upstream: Upstream::compile(
+                &endpoint.path.text,
+                backend,
+                &transport,
+                around.addresses,
+                &around.metrics.upstreams,
+            )?,
+            breaker: backend.circuit_breaker.as_ref().map(|rule| breaker(rule, endpoint, backend, around)),
             transport,
             no_redirect: backend.no_redirect,
             token,
@@ -133,6 +143,20 @@ impl BackendPlan {
             self.verifications.inc_by(failed.into());
         }
     }
+}
+
+/// The breaker of a backend, which is the same for as long as its endpoint, hosts and target are.
+fn breaker(
+    rule: &CircuitBreaker,
+    endpoint: &model::Endpoint,
+    backend: &model::Backend,
+    around: &mut Surroundings<'_>,
+) -> Arc<Breaker> {
+    let (path, target) = (&endpoint.path.text, &backend.url_pattern.text);
+    let hosts: Vec<String> = backend.hosts.iter().map(Host::origin).collect();
+    let identity = format!("{:?} {path} {:?} {} {target}", endpoint.methods, backend.method, hosts.join(","));
+    let name = rule.name.as_ref().unwrap_or(target);
+    around.addresses.breakers.entry(identity, name, rule, || around.metrics.upstreams.breaker(path, name))
 }
 
 impl TokenUse {

@@ -107,6 +107,11 @@ impl ComposePlan {
         })
     }
 
+    /// All backends that are asked.
+    pub fn backends(&self) -> impl Iterator<Item = &BackendPlan> {
+        self.backends.iter().map(|backend| &backend.plan).chain(self.shadows.iter().map(|shadow| &shadow.plan))
+    }
+
     /// Whether the status of the backend at `index` may be the endpoint's: it is the only one, or the others were not asked
     /// because of it.
     #[must_use]

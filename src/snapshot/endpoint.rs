@@ -93,6 +93,15 @@ impl EndpointPlan {
         }
     }
 
+    /// Its backends, shadows among them.
+    pub fn backends(&self) -> impl Iterator<Item = &BackendPlan> {
+        let (streamed, composed) = match self {
+            Self::Stream(plan) => (Some(&plan.backend), None),
+            Self::Compose(plan) => (None, Some(plan)),
+        };
+        streamed.into_iter().chain(composed.into_iter().flat_map(|plan| plan.backends()))
+    }
+
     /// What every endpoint has.
     #[must_use]
     pub fn common(&self) -> &Common {

@@ -300,7 +300,8 @@ pub fn clean(path: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::model::{
-        AllowList, Answer, Backend, Decoding, Endpoint, ErrorStatus, Host, Limits, Piece, UpstreamTransport, UrlPattern,
+        AllowList, Answer, Backend, Balance, Decoding, Discovery, Dns, Endpoint, ErrorStatus, Host, Limits, Piece,
+        UpstreamTransport, UrlPattern,
     };
     use std::time::Duration;
 
@@ -312,6 +313,9 @@ mod tests {
         };
         let backend = Backend {
             hosts: vec![Host { https: false, name: "127.0.0.1".into(), port: 80, authority: "127.0.0.1".into() }],
+            discovery: Discovery::Static,
+            balance: Balance::default(),
+            circuit_breaker: None,
             url_pattern: UrlPattern {
                 text: "/".into(),
                 path: vec![Piece::Literal("/".into())],
@@ -359,6 +363,7 @@ mod tests {
             max_shutdown_wait_time: Duration::ZERO,
             debug_endpoint: false,
             echo_endpoint: false,
+            dns: Dns::default(),
             router: Settings::default(),
             security: None,
             bots: None,

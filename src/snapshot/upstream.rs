@@ -1,20 +1,32 @@
-//! The hosts of one backend: whose turn it is, and the peer to connect to.
+//! The hosts of one backend: whose turn it is, whether a request may be sent again, and the peer to connect to.
 
-use crate::config::model::Host;
+use crate::base::random;
+use crate::config::model::{Backend, Balance, Host};
 use crate::snapshot::CompileError;
-use crate::snapshot::addresses::{AddressBook, Addresses};
+use crate::snapshot::addresses::AddressBook;
+use crate::snapshot::balance::Round;
+use crate::snapshot::budget::Budget;
+use crate::snapshot::outlier;
+use crate::snapshot::roster::Roster;
+use crate::snapshot::targets::{Target, Targets};
 use crate::snapshot::transport::Transport;
-use http::HeaderValue;
+use crate::telemetry::metrics::{UpstreamMetrics, UpstreamsMetrics};
+use http::{HeaderValue, StatusCode};
+use log::warn;
 use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// The hosts of a backend, taken in turn.
+/// The hosts of a backend, and how requests are spread over them.
 #[derive(Debug)]
 pub struct Upstream {
-    hosts: Box<[UpstreamHost]>,
+    /// Where they come from.
+    pub roster: Arc<Roster>,
+    balance: Balance,
+    budget: Budget,
+    metrics: UpstreamMetrics,
     turn: AtomicUsize,
 }
 
@@ -29,88 +41,89 @@ pub struct UpstreamHost {
     pub https: bool,
     /// The authority alone.
     pub name_and_port: String,
-    addresses: Arc<Addresses>,
     transport: Arc<Transport>,
     /// Complete but for its address and its timeouts.
     peer: HttpPeer,
 }
 
-/// A host and one of its addresses, chosen for an attempt.
-#[derive(Debug, Clone, Copy)]
-pub struct Choice<'a> {
-    /// The host.
-    pub host: &'a UpstreamHost,
-    /// Its position in the backend.
-    pub index: usize,
-    /// Where to connect.
-    pub address: SocketAddr,
-    /// Where to go on looking if that fails.
-    pub next_step: usize,
-}
-
 impl Upstream {
-    /// Prepares the peers of a backend's hosts.
+    /// Prepares the hosts of a backend of `endpoint`.
     ///
     /// # Errors
     /// If a host's name cannot stand in a `Host` header.
     pub fn compile(
-        hosts: &[Host],
+        endpoint: &str,
+        backend: &Backend,
         transport: &Arc<Transport>,
         addresses: &mut AddressBook,
+        metrics: &UpstreamsMetrics,
     ) -> Result<Self, CompileError> {
-        let compile = |host| UpstreamHost::compile(host, transport, addresses);
-        let hosts = hosts.iter().map(compile).collect::<Result<_, _>>()?;
-        Ok(Self { hosts, turn: AtomicUsize::new(0) })
+        let (balance, metrics) = (backend.balance.clone(), metrics.of(endpoint));
+        let (hosts, health) = (&backend.hosts, balance.health.as_ref());
+        let roster = Roster::compile(hosts, backend.discovery, health, transport, addresses, metrics.clone())?;
+        let budget = Budget::new(&balance.retries, Instant::now());
+        Ok(Self { roster, balance, budget, metrics, turn: AtomicUsize::new(0) })
     }
 
-    /// A number that decides which host a request begins with; the next request gets the next host.
+    /// The round of a request that has come now; the next request begins its own with the next target.
     #[must_use]
-    pub fn turn(&self) -> usize {
-        self.turn.fetch_add(1, Ordering::Relaxed)
+    pub fn round(&self, now: Instant) -> Round {
+        self.budget.deposit(now);
+        Round::new(self.roster.targets(), self.balance.policy, self.turn.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The host at `index`, as [`Choice::index`] gave it.
+    /// A target of this origin, for a request that is for this host and no other.
     #[must_use]
-    pub fn host(&self, index: usize) -> Option<&UpstreamHost> {
-        self.hosts.get(index)
+    pub fn at(&self, origin: &str) -> Option<Arc<Target>> {
+        let now = Instant::now();
+        let targets = self.roster.targets();
+        let mut own = targets.all().filter(|target| target.host.is_at(origin));
+        let first = own.clone().next();
+        own.find(|target| target.is_up() && !target.state.is_ejected(now)).or(first).cloned()
     }
 
-    /// The hosts, in the order of the file.
-    pub fn hosts(&self) -> impl Iterator<Item = &UpstreamHost> {
-        self.hosts.iter()
+    /// A target has answered with this status.
+    pub fn answered(&self, target: &Target, among: &Targets, status: StatusCode) {
+        match &self.balance.outlier {
+            Some(rule) if rule.server_errors && status.is_server_error() => self.failed(target, among),
+            Some(_) => target.state.succeed(),
+            None => {}
+        }
     }
 
-    /// The host at `index` with an address of its own, for a request that is for this host and no other.
-    #[must_use]
-    pub fn at(&self, index: usize) -> Option<Choice<'_>> {
-        let host = self.hosts.get(index)?;
-        Some(Choice { host, index, address: host.addresses.pick(0, 0)?, next_step: 0 })
+    /// A target has taken no connection, or has not answered, or not in HTTP.
+    pub fn failed(&self, target: &Target, among: &Targets) {
+        let Some(rule) = &self.balance.outlier else { return };
+        let ejected = outlier::fail(rule, target, among, Instant::now(), random::fraction);
+        if let Some(time) = ejected {
+            self.metrics.ejected();
+            let Target { host, address, .. } = target;
+            warn!(
+                "upstream {} at {address} is left out for {:.1} s: requests to it fail",
+                host.origin,
+                time.as_secs_f64()
+            );
+        }
     }
 
-    /// The first host with an address at `step` (from 0) or after it, for the request that has this turn. Steps go around
-    /// the hosts and then around their further addresses; `None` when each address of each host has been passed, or
-    /// there is none.
-    #[must_use]
-    pub fn choose(&self, turn: usize, step: usize) -> Option<Choice<'_>> {
-        let count = self.hosts.len();
-        (step..self.steps()).find_map(|step| {
-            let at = turn.wrapping_add(step);
-            let index = at.checked_rem(count)?;
-            let host = self.hosts.get(index)?;
-            let around = step / count;
-            let address = (around < host.addresses.count()).then(|| host.addresses.pick(turn / count, around))??;
-            Some(Choice { host, index, address, next_step: step + 1 })
-        })
-    }
-
-    /// Once around the hosts for each address of the one that has the most.
-    fn steps(&self) -> usize {
-        self.hosts.len() * self.hosts.iter().map(|host| host.addresses.count()).max().unwrap_or_default()
+    /// Whether a request may be sent again, which is then counted.
+    pub fn retries(&self, round: &mut Round, now: Instant) -> bool {
+        if round.retries().saturating_add(1) >= self.balance.retries.max_attempts {
+            self.metrics.exhausted();
+            return false;
+        }
+        if !self.budget.withdraw(now) {
+            self.metrics.over_budget();
+            return false;
+        }
+        self.metrics.retried();
+        round.retry();
+        true
     }
 }
 
 impl UpstreamHost {
-    fn compile(host: &Host, transport: &Arc<Transport>, addresses: &mut AddressBook) -> Result<Self, CompileError> {
+    pub(super) fn compile(host: &Host, transport: &Arc<Transport>) -> Result<Self, CompileError> {
         let authority =
             HeaderValue::from_str(&host.authority).map_err(|_| CompileError::Header(host.authority.clone()))?;
         // The address is replaced for every request.
@@ -120,7 +133,6 @@ impl UpstreamHost {
             origin: host.origin(),
             https: host.https,
             name_and_port: host.authority.clone(),
-            addresses: addresses.entry(&host.name, host.port),
             transport: transport.clone(),
             peer,
         })
@@ -158,70 +170,17 @@ mod tests {
     use super::*;
     use crate::config::model::UpstreamTransport;
 
-    fn upstream(names: &[&str]) -> (Upstream, AddressBook) {
-        let mut book = AddressBook::default();
-        let hosts: Vec<Host> = names
-            .iter()
-            .map(|name| Host { https: false, name: (*name).into(), port: 80, authority: (*name).into() })
-            .collect();
-        let transport = Transport::compile(&UpstreamTransport::default()).expect("nothing to read");
-        (Upstream::compile(&hosts, &Arc::new(transport), &mut book).expect("valid names"), book)
-    }
-
-    fn chosen(upstream: &Upstream, turn: usize, step: usize) -> String {
-        upstream.choose(turn, step).map_or_else(|| "none".into(), |choice| choice.address.ip().to_string())
-    }
-
-    #[test]
-    fn hosts_take_turns_and_a_retry_goes_to_the_next() {
-        let (upstream, _) = upstream(&["127.0.0.1", "127.0.0.2"]);
-        assert_eq!((upstream.turn(), upstream.turn(), upstream.turn()), (0, 1, 2));
-        assert_eq!([chosen(&upstream, 0, 0), chosen(&upstream, 1, 0)], ["127.0.0.1", "127.0.0.2"]);
-        assert_eq!(chosen(&upstream, 0, 1), "127.0.0.2");
-        assert_eq!(chosen(&upstream, 0, 2), "none");
-    }
-
-    #[test]
-    fn addresses_of_one_name_take_turns_too() {
-        let (upstream, mut book) = upstream(&["upstream.test"]);
-        assert_eq!(chosen(&upstream, 0, 0), "none");
-        let addresses = ["127.0.0.1:80", "127.0.0.2:80"].map(|text| text.parse().expect("an address"));
-        book.entry("upstream.test", 80).publish(addresses.into());
-        assert_eq!([chosen(&upstream, 0, 0), chosen(&upstream, 1, 0)], ["127.0.0.1", "127.0.0.2"]);
-        assert_eq!(chosen(&upstream, 0, 1), "127.0.0.2");
-    }
-
-    #[test]
-    fn every_address_of_every_host_is_tried_once() {
-        let (upstream, mut book) = upstream(&["127.0.0.1", "two.test", "unknown.test"]);
-        book.entry("two.test", 80)
-            .publish(["127.0.0.2:80", "127.0.0.3:80"].map(|text| text.parse().expect("an address")).into());
-        for turn in 0..6 {
-            let (mut step, mut tried) = (0, Vec::new());
-            while let Some(choice) = upstream.choose(turn, step) {
-                tried.push(choice.address.ip().to_string());
-                step = choice.next_step;
-            }
-            tried.sort();
-            assert_eq!(tried, ["127.0.0.1", "127.0.0.2", "127.0.0.3"], "turn {turn}");
-        }
-    }
-
-    #[test]
-    fn a_host_without_address_is_passed_over() {
-        let (upstream, _) = upstream(&["unknown.test", "127.0.0.2"]);
-        assert_eq!(chosen(&upstream, 0, 0), "127.0.0.2");
-    }
-
     #[test]
     fn connecting_takes_no_longer_than_the_request_has() {
-        let (upstream, _) = upstream(&["127.0.0.1"]);
-        let choice = upstream.choose(0, 0).expect("a host");
-        let peer = choice.host.peer(choice.address, Duration::from_millis(300), Duration::from_secs(2), true);
+        let transport = Transport::compile(&UpstreamTransport::default()).expect("nothing to read");
+        let host = Host { https: false, name: "127.0.0.1".into(), port: 80, authority: "127.0.0.1".into() };
+        let host = UpstreamHost::compile(&host, &Arc::new(transport)).expect("a valid name");
+        let address = SocketAddr::from(([127, 0, 0, 1], 80));
+        let peer = host.peer(address, Duration::from_millis(300), Duration::from_secs(2), true);
         assert_eq!(peer.options.connection_timeout, Some(Duration::from_millis(300)));
         assert_eq!(peer.options.total_connection_timeout, Some(Duration::from_millis(300)));
         assert_eq!(peer.options.read_timeout, Some(Duration::from_secs(2)));
-        let peer = choice.host.peer(choice.address, Duration::from_secs(30), Duration::from_secs(30), true);
+        let peer = host.peer(address, Duration::from_secs(30), Duration::from_secs(30), true);
         assert_eq!(peer.options.connection_timeout, Some(Duration::from_secs(1)));
         assert_eq!(peer.options.write_timeout, Some(Duration::from_secs(30)));
     }

@@ -5,12 +5,15 @@
 mod connections;
 mod tls;
 mod tokens;
+mod upstreams;
 
 pub use connections::{ConnectionMetrics, Cut};
 pub use tls::{HandshakeResult, ProxyHeaderResult, TlsMetrics};
 pub use tokens::{
     ForcedBy, MissingAction, ReplayResult, RequestTokenMetrics, TokenCounters, TokenMetrics, TokenReading, TokenState,
 };
+
+pub use upstreams::{BreakerGauge, HealthGauge, UpstreamMetrics, UpstreamsMetrics};
 
 use crate::base::Failure;
 use connections::ConnectionFamilies;
@@ -47,6 +50,8 @@ pub struct Metrics {
     pub websockets: IntGauge,
     /// Backends whose certificates are not checked.
     pub insecure_upstreams: IntGauge,
+    /// Metrics of upstreams.
+    pub upstreams: UpstreamsMetrics,
     /// Token metrics.
     pub tokens: TokenMetrics,
 }
@@ -121,6 +126,7 @@ impl Metrics {
                 &registry,
                 IntGauge::new("porteur_insecure_upstreams", "Backends whose certificates are not checked.")?,
             )?,
+            upstreams: UpstreamsMetrics::new(&registry)?,
             tokens: TokenMetrics::new(&registry)?,
             registry,
         })

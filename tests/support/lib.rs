@@ -7,6 +7,7 @@ pub mod capture;
 pub mod client;
 pub mod config;
 pub mod daemon;
+pub mod dns;
 pub mod edge;
 pub mod fault_proxy;
 pub mod forward_proxy;

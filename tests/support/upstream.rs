@@ -8,7 +8,7 @@ use super::wire::{self, Framing, Head, Headers};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::io::{self, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -79,15 +79,27 @@ struct Seen {
 impl Upstream {
     /// `answer` runs in the thread of the connection and may wait.
     pub fn start(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::listening(Listener::start, answer)
+    }
+
+    /// The same on a socket that listens already.
+    pub fn on(socket: TcpListener, answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::listening(|serve| Listener::on(socket, serve), answer)
+    }
+
+    fn listening(
+        listen: impl FnOnce(Box<dyn Fn(&TcpStream, usize) + Send + Sync>) -> Listener,
+        answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let seen = Arc::new(Seen::default());
-        let listener = Listener::start({
+        let listener = listen(Box::new({
             let seen = seen.clone();
-            move |stream, number| {
+            move |stream: &TcpStream, number| {
                 if let Err(error) = serve(stream, number, &seen, &answer) {
                     seen.note(&error);
                 }
             }
-        });
+        }));
         Self { listener, seen }
     }
 

@@ -1,7 +1,7 @@
 //! Keys of an entry of `backend`.
 
 use super::Kind::{Boolean, Duration, Integer, Object, String, Strings};
-use super::{Key, Kind, decoded, ignored, observed, supported, unless};
+use super::{Key, Kind, decoded, observed, supported};
 
 /// Words of `encoding`.
 pub const ENCODINGS: &[&str] = &["no-op", "json", "safejson", "fast-json", "string", "xml", "rss", "yaml"];
@@ -16,8 +16,16 @@ pub(super) const KEYS: &[Key] = &[
     supported("input_query_strings", Strings, "a second list below the endpoint's"),
     supported("extra_config", Object, "namespaces of the backend"),
     supported("disable_host_sanitize", Boolean, "hosts must be clean either way"),
-    unless("sd", String, "service discovery", &["static"]),
-    ignored("sd_scheme", String, "only for service discovery by DNS"),
+    supported(
+        "sd",
+        Kind::Word(&["static", "dns", "dns-shared"]),
+        "dns: hosts are names of SRV records; static unless set",
+    ),
+    supported(
+        "sd_scheme",
+        Kind::Word(&["http", "https"]),
+        "scheme of the hosts that SRV records name; http unless set",
+    ),
     observed("concurrent_calls", Integer, "the endpoint's counts, in KrakenD too"),
     decoded("is_collection", Boolean, "the answer is a list; it is kept under `collection`"),
     decoded("target", String, "dotted path of the one object to keep"),

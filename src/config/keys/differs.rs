@@ -31,6 +31,7 @@ const NO_TOKENS: &str = "not for requests for tokens, which have `tls` in `auth/
 
 const KEYS: &[(Level, &str, &str)] = &[
     (Level::Root, "host", "IPv6 addresses in brackets are hosts, too"),
+    (Level::Root, "dns_cache_ttl", "it is for the names of all hosts, not only for SRV records"),
     (
         Level::Root,
         "timeout",
@@ -121,6 +122,11 @@ const NAMESPACES: &[(&str, &str)] = &[
         "qos/http-cache",
         "a shared cache as RFC 9111 has it: no `private` answers, none with `Set-Cookie`, and none that another credential \
          was given; it is bounded unless it is told how large it is",
+    ),
+    (
+        "qos/circuit-breaker",
+        "while it is open the answer is 503 with `Retry-After`, not 500; clients that leave or are late with their body, and \
+         failures on porteur's own side, do not count",
     ),
     (
         "validation/cel",

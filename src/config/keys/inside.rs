@@ -24,7 +24,7 @@ pub(super) fn keys(namespace: &str) -> &'static [Key] {
         "listeners.proxy_protocol" => super::listener::PROXY_PROTOCOL,
         "tls" => super::listener::TLS,
         "tls.keys" => super::listener::PAIR,
-        _ => super::transport::keys(namespace),
+        _ => super::balance::keys(namespace),
     }
 }
 

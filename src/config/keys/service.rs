@@ -1,6 +1,6 @@
 //! Keys of the service: the root of the file.
 
-use super::Kind::{Any, Boolean, Duration, Integer, List, Object, String, Strings};
+use super::Kind::{Boolean, Duration, Integer, List, Object, String, Strings};
 use super::{Key, ignored, not_yet, observed, refused, supported};
 use crate::config::keys::Kind;
 
@@ -56,14 +56,18 @@ pub(super) const KEYS: &[Key] = &[
     supported("dialer_timeout", Duration, "the longest wait for a connection to an upstream; 1s unless set"),
     supported("disable_keep_alives", Boolean, "each upstream connection carries one request"),
     ignored("disable_compression", Boolean, "answers are the same with it and without"),
-    ignored("dns_cache_ttl", Duration, "only for service discovery by DNS"),
+    supported("dns_cache_ttl", Duration, "how often names of upstreams are looked up; 30s unless set, 1s at least"),
     supported("tls", Object, "TLS for clients: the port then speaks nothing else"),
     supported("client_tls", Object, "TLS towards backends that do not say otherwise"),
     supported("allow_insecure_connections", Boolean, "certificates of upstreams are not checked"),
     not_yet("use_h2c", Boolean, "HTTP/2 without TLS"),
     ignored("sequential_start", Boolean, "porteur's parts have no start order to choose"),
     supported("disable_rest", Boolean, "a placeholder may be a part of a segment: /{id}.json"),
-    not_yet("dns_resolver", Any, "a DNS server of its own"),
+    supported(
+        "dns_resolver",
+        Strings,
+        "addresses of DNS servers to ask, with or without port; the system's unless set",
+    ),
     refused(
         "plugin",
         Object,

@@ -4,11 +4,14 @@ use super::super::code;
 use super::super::diagnostic::Diagnostic;
 use super::super::document::Node;
 use super::super::keys::Level;
-use super::super::model::{AllowList, Backend, EndpointPath, Host, Martian, TokenPolicy};
+use super::super::model::{AllowList, Backend, Discovery, EndpointPath, Host, Martian, TokenPolicy};
 use super::super::read::{Context, Object};
 use super::backend_http::error_status;
+use super::balance::balance;
 use super::cel::conditions;
+use super::circuit_breaker::circuit_breaker;
 use super::credential::token_policy;
+use super::discovery;
 use super::endpoint::Service;
 use super::host::hosts;
 use super::http_cache::http_cache;
@@ -29,7 +32,8 @@ pub(super) fn backend(
     service: &Service<'_>,
 ) -> Option<(Backend, Role)> {
     let object = Object::open(cx, node, Level::Backend)?;
-    let hosts = upstreams(cx, &object, service);
+    let discovery = discovery::discovery(cx, &object);
+    let hosts = upstreams(cx, &object, service, discovery);
     object.boolean(cx, "disable_host_sanitize");
     let url_pattern = endpoint.and_then(|endpoint| url_pattern(cx, object.get("url_pattern"), endpoint));
     let method = backend_method(cx, object.get("method"));
@@ -44,14 +48,20 @@ pub(super) fn backend(
     let martian = martian.flatten();
     warn_without_token(cx, &namespaces, martian.as_ref().is_some_and(Martian::redirects) && token.is_some());
     check_bound(cx, &namespaces, token.as_ref(), hosts.as_deref());
+    discovery::check_proofs(cx, &object, discovery, token.as_ref());
     let proxy = BackendProxy::read(cx, namespaces.get("proxy"));
     let decoding = decoding(cx, &object, proxy.flatmap);
     let errors = error_status(cx, namespaces.get("backend/http"));
     let client = namespaces.get("backend/http/client");
     let HttpClient { transport, no_redirect } =
         http_client::of_backend(cx, client, &service.transport, hosts.as_deref());
+    let balance = balance(cx, namespaces.get("balance"));
+    let circuit_breaker = circuit_breaker(cx, namespaces.get("qos/circuit-breaker"));
     let backend = Backend {
         hosts: hosts?,
+        discovery,
+        balance,
+        circuit_breaker,
         url_pattern: url_pattern?,
         method,
         timeout,
@@ -97,17 +107,29 @@ fn second_list<T>(list: AllowList<T>) -> Option<AllowList<T>> {
     }
 }
 
-fn upstreams(cx: &mut Context<'_>, object: &Object<'_>, service: &Service<'_>) -> Option<Vec<Host>> {
+fn upstreams(
+    cx: &mut Context<'_>,
+    object: &Object<'_>,
+    service: &Service<'_>,
+    discovery: Discovery,
+) -> Option<Vec<Host>> {
     const HELP: &str = "add `\"host\": [\"http://name:port\"]` here or at the root";
+    let https = discovery::scheme(cx, object, discovery);
     if let Some(node) = object.get("host") {
         let written = cx.strings(node)?.len();
         if written > 0 {
-            let hosts = hosts(cx, node);
+            let hosts = match discovery {
+                Discovery::Static => hosts(cx, node),
+                Discovery::Dns => discovery::services(cx, node, https),
+            };
             return (hosts.len() == written).then_some(hosts);
         }
     }
     match &service.hosts {
-        Some(hosts) if !hosts.is_empty() => Some(hosts.clone()),
+        Some(hosts) if !hosts.is_empty() => match discovery {
+            Discovery::Static => Some(hosts.clone()),
+            Discovery::Dns => discovery::inherited(cx, object, hosts, https),
+        },
         // Nothing valid in the root's list: that was reported there.
         Some(_) => None,
         None => {

@@ -110,6 +110,13 @@ pub(super) fn authority(text: &str) -> Option<(String, Option<u16>)> {
     split_port(text).ok().map(|(name, port)| (name.to_ascii_lowercase(), port))
 }
 
+/// The name of a service: no scheme, no port, no address.
+pub(super) fn service_name(text: &str) -> Option<String> {
+    let name = plain(text).ok().filter(|name| !name.is_empty())?;
+    let is_address = name.parse::<std::net::IpAddr>().is_ok();
+    (!is_address).then(|| name.to_ascii_lowercase())
+}
+
 fn plain(name: &str) -> Result<&str, Problem> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     let labels = name.strip_suffix('.').unwrap_or(name).split('.');

@@ -13,7 +13,7 @@ use super::endpoint::{self, Service, is_unset};
 use super::host::hosts;
 use super::namespaces::{Namespaces, may_be_allowed};
 use super::shape::output_encoding;
-use super::{admin, bot_detector, http_client, limits, listeners, router, security_http, tls};
+use super::{admin, bot_detector, discovery, http_client, limits, listeners, router, security_http, tls};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -58,6 +58,7 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
         max_shutdown_wait_time: root.duration(cx, "max_shutdown_wait_time").unwrap_or(DEFAULT_SHUTDOWN),
         debug_endpoint: root.boolean(cx, "debug_endpoint") || cx.options.debug,
         echo_endpoint: root.boolean(cx, "echo_endpoint"),
+        dns: discovery::dns(cx, &root),
         security,
         bots,
         admin,

@@ -159,7 +159,7 @@ fn backend_values_are_checked() {
     let backend = |members: &str| file("", "", members);
     problem(&backend(r#", "encoding": "jsn""#), code::VALUE, "\"jsn\"", "did you mean `json`?");
     problem(&backend(r#", "encoding": "json""#), code::NO_EFFECT, "\"json\"", "no-op rules");
-    problem(&backend(r#", "sd": "dns""#), code::NOT_BUILT, "\"sd\"", "service discovery");
+    problem(&backend(r#", "sd": "etcd""#), code::VALUE, "\"etcd\"", "write `static`, `dns`");
     problem(&backend(r#", "client_id": "x""#), code::IGNORED_KEY, "\"client_id\"", "auth/client-credentials");
     let text = file("", "", "").replace("/b/{id}", "/b/{idd}");
     problem(&text, code::UNDEFINED_PLACEHOLDER, "\"/b/{idd}\"", "did you mean `{id}`?");

@@ -1,0 +1,63 @@
+//! One question to an upstream whether it is well: a GET over a connection of its own, made as those for requests are, with the host's
+//! name and without a token.
+
+use crate::base::text::USER_AGENT;
+use crate::compose::exchange::{Waits, as_http2, exchange};
+use crate::config::model::HealthCheck;
+use crate::snapshot::targets::Target;
+use bytes::Bytes;
+use http::{Method, StatusCode, header};
+use pingora::http::RequestHeader;
+use pingora_core::connectors::http::Connector;
+use pingora_core::protocols::http::client::HttpSession;
+use std::time::Duration;
+
+/// Why an address is not well.
+#[derive(Debug, thiserror::Error)]
+pub enum Unwell {
+    /// It takes no connection, or gives no answer.
+    #[error("{}", .0.etype().as_str())]
+    Failed(#[from] Box<pingora::Error>),
+    /// It gives none in time.
+    #[error("no answer in time")]
+    Late,
+    /// It gives one that is not good.
+    #[error("status {}", .0.as_u16())]
+    Status(StatusCode),
+    /// It cannot be asked.
+    #[error("its name cannot stand in a request")]
+    Unaskable,
+}
+
+/// Asks a target.
+///
+/// # Errors
+/// Why it is not well.
+pub async fn is_well(connector: &Connector, target: &Target, check: &HealthCheck) -> Result<(), Unwell> {
+    let status = tokio::time::timeout(check.timeout, status(connector, target, check));
+    match status.await.map_err(|_| Unwell::Late)?? {
+        status if check.statuses.contains(&status) => Ok(()),
+        status => Err(Unwell::Status(status)),
+    }
+}
+
+async fn status(connector: &Connector, target: &Target, check: &HealthCheck) -> Result<StatusCode, Unwell> {
+    let peer = target.host.peer(target.address, check.timeout, check.timeout, false);
+    let mut request = RequestHeader::build(Method::GET, check.path.as_bytes(), Some(4))?;
+    request.insert_header(header::HOST, target.host.authority.clone())?;
+    request.insert_header(header::USER_AGENT, USER_AGENT)?;
+    let (mut session, _) = connector.get_http_session(&*peer).await?;
+    let is_http2 = matches!(session, HttpSession::H2(_));
+    if is_http2 {
+        as_http2(&mut request, peer.is_tls()).ok_or(Unwell::Unaskable)?;
+    } else {
+        request.insert_header(header::CONNECTION, "close")?;
+    }
+    let waits = Waits { head: None, body: check.timeout };
+    let read = exchange(&mut session, Box::new(request), &Bytes::new(), waits, |_| 0).await?;
+    if is_http2 {
+        // Pingora keeps it otherwise, for as long as it is there.
+        connector.release_http_session(session, &*peer, Some(Duration::from_secs(1))).await;
+    }
+    Ok(read.head.status)
+}
