@@ -75,10 +75,22 @@ mod conformance_websocket;
 mod fuzz_harnesses;
 #[path = "../fuzz/mutate.rs"]
 mod mutate;
+#[path = "../resilience/balancing.rs"]
+mod resilience_balancing;
+#[path = "../resilience/circuit_breaker.rs"]
+mod resilience_circuit_breaker;
 #[path = "../resilience/faults.rs"]
 mod resilience_faults;
+#[path = "../resilience/health_checks.rs"]
+mod resilience_health_checks;
+#[path = "../resilience/outliers.rs"]
+mod resilience_outliers;
 #[path = "../resilience/packet_loss.rs"]
 mod resilience_packet_loss;
+#[path = "../resilience/retries.rs"]
+mod resilience_retries;
+#[path = "../resilience/service_discovery.rs"]
+mod resilience_service_discovery;
 #[path = "../resilience/slow_clients.rs"]
 mod resilience_slow_clients;
 #[path = "../resilience/vtc.rs"]
