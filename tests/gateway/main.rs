@@ -53,6 +53,8 @@ mod security;
 mod security_limits;
 #[path = "../security/smuggling.rs"]
 mod security_smuggling;
+#[path = "../security/trust.rs"]
+mod security_trust;
 mod support_of_credentials;
 mod support_works;
 mod token_command;
