@@ -17,6 +17,29 @@ pub fn has_hop_by_hop(headers: &HeaderMap) -> bool {
     headers.keys().any(is_hop_by_hop)
 }
 
+/// More names than any client has headers of its own hops.
+const MOST_NOMINATED: usize = 9;
+
+/// Headers that say who asks for what: they are not for the client to take away.
+static PROTECTED: [HeaderName; 4] = [
+    header::HOST,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+];
+
+/// Whether `Connection` names what is no header, too many of them, or one that must stay. Pingora refuses the same of requests
+/// that stream (`pingora-proxy/src/proxy_common.rs`, `ConnectionNominations`), but later.
+#[must_use]
+pub fn is_abused(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::CONNECTION).iter();
+    let named = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii));
+    let mut named = named.filter(|name| !name.is_empty()).enumerate();
+    named.any(|(index, name)| {
+        index >= MOST_NOMINATED || HeaderName::from_bytes(name).map_or(true, |name| PROTECTED.contains(&name))
+    })
+}
+
 /// Takes them out of a request, for a carrier that has no Pingora to do it.
 pub fn strip_request(request: &mut RequestHeader) {
     for name in nominated(&request.headers) {
@@ -52,6 +75,7 @@ pub fn strip_response(response: &mut ResponseHeader) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
 
     fn stripped(status: u16, headers: &[(&'static str, &str)]) -> Vec<String> {
         let mut response = ResponseHeader::build(status, None).expect("a response");
@@ -81,6 +105,22 @@ mod tests {
             ("Set-Cookie", "a=b"),
         ];
         assert_eq!(stripped(200, &headers), ["connection", "content-length", "set-cookie"]);
+    }
+
+    #[test]
+    fn what_connection_may_not_name_is_found() {
+        let abused = |lines: &[&'static str]| {
+            let values = lines.iter().map(|line| (header::CONNECTION, HeaderValue::from_static(line)));
+            is_abused(&values.collect())
+        };
+        for lines in [&[][..], &["close"], &["a,b,,c", " d ,\te,f", "g,h,i"], &["Content-Length"], &[""]] {
+            assert!(!abused(lines), "{lines:?}");
+        }
+        for lines in
+            [&["a b"][..], &["close", "@"], &["X-Forwarded-For"], &["Host"], &[":path"], &["a,b,c,d,e,f,g,h,i,j"]]
+        {
+            assert!(abused(lines), "{lines:?}");
+        }
     }
 
     #[test]

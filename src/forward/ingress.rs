@@ -5,7 +5,7 @@ use crate::forward::RequestView;
 use crate::forward::built_in::BuiltIn;
 use crate::forward::path::{PathForm, form, hides_escape};
 use crate::forward::reply::redirect_status;
-use crate::forward::{conditions, expect, max_forwards, security};
+use crate::forward::{conditions, connection, expect, max_forwards, security};
 use crate::snapshot::Snapshot;
 use crate::snapshot::endpoint::EndpointPlan;
 use crate::snapshot::router::{Found, clean};
@@ -44,7 +44,7 @@ pub fn ingress(snapshot: &Snapshot, request: &RequestView<'_>) -> Ingress {
     // The same section: a request of HTTP/1.1 without `Host` is an error.
     let hostless = request.version == Version::HTTP_11 && request.host().is_none();
     let form = form(request.path);
-    if !readable || hostless || form == PathForm::Refused {
+    if !readable || hostless || form == PathForm::Refused || connection::is_abused(request.headers) {
         return Ingress::Failure(Failure::BadRequest);
     }
     if expect::is_unknown(request.headers) {

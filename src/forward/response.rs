@@ -2,7 +2,7 @@
 
 use crate::base::Failure;
 use crate::forward::{connection, egress};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, Version, header};
 use pingora::http::ResponseHeader;
 
 /// Whether an answer can be passed on. `asked_for_switch`: the client asked for another protocol.
@@ -49,12 +49,17 @@ fn settle_length(response: &mut ResponseHeader) {
     }
 }
 
-/// Adds us to those who passed the answer on (RFC 9110 §7.6.3). Before anything changes the version that it came with.
+/// Adds us to those who passed the answer on (RFC 9110 §7.6.3). From here on it is of our own version (RFC 9112 §2.3), and a body
+/// without length can be chunked. Interim answers go as they are.
 ///
 /// # Errors
 /// Never: name and value are valid.
 pub fn sign(response: &mut ResponseHeader) -> pingora::Result<()> {
-    response.append_header("Via", egress::via(response.version)).map(drop)
+    if !response.status.is_informational() {
+        response.append_header("Via", egress::via(response.version))?;
+    }
+    response.set_version(Version::HTTP_11);
+    Ok(())
 }
 
 /// For a client of HTTP/1.0, which knows no chunks (RFC 9112 §6.1). Says whether the body now ends with the connection.
@@ -65,7 +70,6 @@ pub fn unchunk(response: &mut ResponseHeader) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::Version;
 
     fn response(status: u16, headers: &[(&'static str, &str)]) -> ResponseHeader {
         let mut response = ResponseHeader::build(status, None).expect("a response");

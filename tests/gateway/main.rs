@@ -21,6 +21,12 @@ mod client_auth;
 mod client_auth_assertions;
 mod client_auth_certificates;
 mod conditions;
+#[path = "../conformance/answers.rs"]
+mod conformance_answers;
+#[path = "../conformance/messages.rs"]
+mod conformance_messages;
+#[path = "../conformance/paths.rs"]
+mod conformance_paths;
 #[path = "../conformance/request_framing.rs"]
 mod conformance_request_framing;
 mod decoded;
