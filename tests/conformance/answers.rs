@@ -4,6 +4,7 @@
 use crate::support::carriers::{BOTH, start};
 use crate::support::client::{self, Connection, Response, request, send, try_send};
 use crate::support::reply::Reply;
+use crate::support::tool;
 use crate::support::upstream::Upstream;
 use std::io;
 
@@ -167,6 +168,19 @@ fn rfc9112_8_a_truncated_body_does_not_look_whole() {
     ] {
         for (path, answer) in BOTH.iter().zip(answers(format!("HTTP/1.1 200 OK\r\n{body}"), get)) {
             assert!(answer.as_ref().map_or(true, |answer| answer.status == 502), "{path} {body:?}: {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn rfc9113_8_1_a_truncated_body_is_a_stream_that_is_reset() {
+    for body in ["Content-Length: 10\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"] {
+        let upstream = saying(format!("HTTP/1.1 200 OK\r\n{body}"));
+        let gateway = start(&upstream);
+        for path in BOTH {
+            let said =
+                tool::say("curl", &format!("-sS --http2-prior-knowledge http://{}{path}", gateway.further[0]), b"");
+            assert!(!said.ok && said.errors.contains("stream"), "{path} {body:?}: {said:?}");
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::support::carriers::{BOTH, start, started};
 use crate::support::client::{Connection, Response, request, send};
 use crate::support::poll::{self, PATIENCE};
 use crate::support::reply::Reply;
+use crate::support::tool;
 use crate::support::upstream::Upstream;
 use serde_json::json;
 
@@ -163,6 +164,18 @@ fn rfc9113_8_2_3_cookies_are_one_field() {
 }
 
 #[test]
+fn rfc9113_8_2_3_cookies_in_fields_of_their_own_are_one_field() {
+    let upstream = Upstream::echo();
+    let gateway = start(&upstream);
+    for path in BOTH {
+        let url = format!("http://{}{path}", gateway.further[0]);
+        let said = tool::run("nghttp", ["-H", "cookie: a=1", "-H", "cookie: b=2", "-H", "cookie: c=3", &url], b"");
+        assert!(said.ok, "{said:?}");
+        assert_eq!(upstream.requests().pop().unwrap().headers.all("cookie"), ["a=1; b=2; c=3"], "{path}");
+    }
+}
+
+#[test]
 fn rfc9112_7_1_2_trailers_of_a_request_are_left_out_cleanly() {
     let upstream = Upstream::echo();
     let gateway = start(&upstream);
@@ -260,6 +273,22 @@ fn rfc9110_15_5_14_a_body_that_turns_out_to_be_over_the_limit_is_413() {
         status(&refused, 413, path);
         assert_eq!(refused.header("connection"), Some("close"), "{path}");
         status(&send(gateway.address, chunked(path, "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")), 200, path);
+    }
+    assert!(upstream.requests().iter().all(|request| request.body == b"abcde"), "no upstream has got more");
+}
+
+#[test]
+fn rfc9110_15_5_14_a_body_of_http_2_is_counted_too() {
+    let upstream = Upstream::echo();
+    let gateway = started(&upstream, &json!({ "max_payload": 5 }), &json!({}));
+    for path in BOTH {
+        // Sent from its standard input, curl does not know how long it is.
+        let words =
+            format!("-s --http2-prior-knowledge -X POST -T - -w |%{{http_code}} http://{}{path}", gateway.further[0]);
+        for (body, status) in [("abcdef", "|413"), ("abcde", "|200")] {
+            let said = tool::say("curl", &words, body.as_bytes());
+            assert!(said.out.ends_with(status), "{path} {body}: {said:?}");
+        }
     }
     assert!(upstream.requests().iter().all(|request| request.body == b"abcde"), "no upstream has got more");
 }

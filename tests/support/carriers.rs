@@ -1,4 +1,5 @@
-//! A gateway that carries the same requests both ways: `/stream` passes bytes as they come, `/held` holds the request.
+//! A gateway that carries the same requests both ways: `/stream` passes bytes as they come, `/held` holds the request. Its further
+//! listener speaks HTTP/2 without TLS.
 
 use super::gateway::{Running, endpoint, with};
 use super::upstream::Upstream;
@@ -23,5 +24,6 @@ pub fn started(upstream: &Upstream, router: &Value, keys: &Value) -> Running {
         }
         with(endpoint, keys)
     });
-    Running::start(json!({ "endpoints": endpoints, "extra_config": { "router": router } }))
+    let listeners = json!([{ "listen": "127.0.0.1:0", "use_h2c": true }]);
+    Running::start(json!({ "endpoints": endpoints, "extra_config": { "router": router, "listeners": listeners } }))
 }
