@@ -68,6 +68,7 @@ fn routing(criterion: &mut Criterion) {
             version: Version::HTTP_11,
             client: None,
             secure: false,
+            proxy: None,
         };
         criterion.bench_function(&format!("route and target, {count} endpoints"), |bencher| {
             bencher.iter(|| {

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod duration;
 pub mod failure;
 pub mod files;
+pub mod hop_by_hop;
 pub mod json_weight;
 pub mod jws;
 pub mod random;

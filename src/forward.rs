@@ -8,8 +8,10 @@ pub mod conditions;
 pub mod connection;
 pub mod egress;
 pub mod errors;
+pub mod expect;
 pub mod ingress;
 pub mod martian;
+pub mod max_forwards;
 pub mod path;
 pub mod refused;
 pub mod rejection;
@@ -18,9 +20,11 @@ pub mod reply;
 pub mod response;
 pub mod retry;
 pub mod security;
+pub mod sender;
 pub mod upgrade;
 
 use http::{HeaderMap, HeaderValue, Method, Version, header};
+use sender::Proxy;
 use std::net::IpAddr;
 
 /// What decisions need to know of a request.
@@ -38,10 +42,12 @@ pub struct RequestView<'a> {
     pub headers: &'a HeaderMap,
     /// The HTTP version.
     pub version: Version,
-    /// Who is connected.
+    /// Who sent it.
     pub client: Option<IpAddr>,
-    /// Whether the connection is TLS.
+    /// Whether the client's connection is TLS.
     pub secure: bool,
+    /// The trusted proxy that it came by.
+    pub proxy: Option<Proxy>,
 }
 
 impl RequestView<'_> {

@@ -8,6 +8,7 @@ pub mod context;
 mod echo;
 pub mod in_flight;
 mod modify;
+mod payload;
 mod replay;
 pub mod tunnel;
 mod wire;
@@ -21,7 +22,7 @@ use crate::forward::egress::Carried;
 use crate::forward::ingress::{Ingress, ingress};
 use crate::forward::rejection::Verdict;
 use crate::forward::reply::Reply;
-use crate::forward::{egress, errors, response, upgrade};
+use crate::forward::{connection, egress, errors, response, upgrade};
 use crate::snapshot::Snapshot;
 use crate::snapshot::endpoint::EndpointPlan;
 use crate::snapshot::handshake;
@@ -29,6 +30,7 @@ use crate::telemetry::lines::Lines;
 use crate::telemetry::metrics::Metrics;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use bytes::Bytes;
 use context::{Context, Route};
 use http::Version;
 use in_flight::InFlight;
@@ -75,17 +77,27 @@ impl ProxyHttp for Proxy {
         self.limit_keepalive(session);
         // Off, Pingora would answer 400 to a request when anything of the next one comes before it is through.
         session.set_pipelining_enabled(true);
-        wire::clean(session, &ctx.snapshot);
-        match ingress(&ctx.snapshot, &wire::view(session)) {
+        if session.req_header().version == Version::HTTP_10 {
+            // RFC 9110 §15.2: it knows no interim answers.
+            session.set_ignore_info_resp(true);
+        }
+        ctx.sender = wire::sender(session, &ctx.snapshot.router.settings().trust);
+        wire::clean(session, &ctx.snapshot, ctx.sender);
+        match ingress(&ctx.snapshot, &wire::view(session, ctx.sender)) {
             Ingress::Endpoint(..) if self.in_flight.is_too_many() => {
                 Box::pin(answer(session, ctx, Ingress::Failure(Failure::Overloaded))).await
+            }
+            Ingress::Endpoint(..)
+                if payload::is_declared_longer(session, ctx.snapshot.router.settings().max_payload) =>
+            {
+                Box::pin(answer(session, ctx, Ingress::Failure(Failure::TooLarge))).await
             }
             Ingress::Endpoint(EndpointPlan::Compose(plan), params) => {
                 Box::pin(composed::answer(&self.composer, session, ctx, plan, params)).await
             }
             Ingress::Endpoint(EndpointPlan::Stream(plan), params) => {
                 let round = plan.backend.upstream.round(ctx.started);
-                ctx.tunnel = tunnel::asked(session, &plan);
+                ctx.tunnel = tunnel::asked(session, ctx.sender, &plan);
                 let must_wait = plan.backend.token.as_ref().is_some_and(|token| !token.slot.is_usable(ctx.started));
                 ctx.route = Some(Route::new(plan, params, round));
                 let has_breaker = ctx.route.as_ref().is_some_and(|route| route.plan.backend.breaker.is_some());
@@ -106,7 +118,7 @@ impl ProxyHttp for Proxy {
         let Some(target) = route.round.begin(ready).cloned() else { return Err(ctx.fail(Failure::NoHost)) };
         route.attempts = route.attempts.saturating_add(1);
         route.is_answered = false;
-        let has_hop_by_hop = egress::has_hop_by_hop(&session.req_header().headers);
+        let has_hop_by_hop = connection::has_hop_by_hop(&session.req_header().headers);
         let mut peer = target.host.peer(target.address, left, route.plan.backend.timeout, has_hop_by_hop);
         if let Some(token) = &route.plan.backend.token
             && let Some(certificate) = &token.certificate
@@ -149,7 +161,7 @@ impl ProxyHttp for Proxy {
         }
         let Some(target) = route.round.target() else { return Err(ctx.fail(Failure::Internal)) };
         let host = &*target.host;
-        let view = wire::view(session);
+        let view = wire::view(session, ctx.sender);
         let rewritten = egress::rewrite(plan, &route.params, &host.authority, &view, request);
         let carried = rewritten.and_then(|()| {
             if let Some(martian) = &plan.martian {
@@ -167,6 +179,16 @@ impl ProxyHttp for Proxy {
             session.write_continue_response().await?;
         }
         egress::close_after(&route.plan.backend, request)
+    }
+
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        _: &mut Option<Bytes>,
+        _: bool,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        payload::check(session, ctx)
     }
 
     fn fail_to_connect(
@@ -205,6 +227,7 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> Result<()> {
+        response::check(response, ctx.tunnel.is_some()).map_err(|failure| ctx.fail(failure))?;
         // A `100 Continue` comes this way, too, and is not the answer; a `101 Switching Protocols` is.
         if response.status.is_informational() && !upgrade::is_accepted(response) {
             return Ok(());
@@ -230,6 +253,7 @@ impl ProxyHttp for Proxy {
         if let Some(tunnel) = &mut ctx.tunnel {
             tunnel.answered(session, upstream_response, &self.metrics);
         }
+        response::sign(upstream_response)?;
         wire::dress(session, ctx, upstream_response)?;
         let ends_with_body = session.req_header().version == Version::HTTP_10 && response::unchunk(upstream_response);
         if ends_with_body || self.in_flight.is_draining() {
@@ -240,7 +264,8 @@ impl ProxyHttp for Proxy {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
         let by_client = wire::refusal(session).map(Refusal::failure);
-        let failure = ctx.failure.or(by_client).unwrap_or_else(|| errors::failure(error, ctx.left()));
+        let told = ctx.failure.or(by_client).unwrap_or_else(|| errors::failure(error, ctx.left()));
+        let failure = errors::blame(told, wire::is_waiting_for_body(session));
         ctx.failure = Some(failure);
         ctx.cause = error.etype().as_str();
         attempt::ended(session, ctx, failure, error);
@@ -314,7 +339,7 @@ async fn answer(session: &mut Session, ctx: &mut Context, ingress: Ingress) -> R
         Ingress::BuiltIn(built_in) => {
             ctx.is_built_in = true;
             let body = echo::body(session, built_in).await?;
-            built_in.reply(&wire::view(session), &body)
+            built_in.reply(&wire::view(session, ctx.sender), &body)
         }
         Ingress::Redirect { status, location } => Reply::redirect(status, location),
         Ingress::Options(allow) => {

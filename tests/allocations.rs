@@ -114,6 +114,7 @@ fn finding_an_endpoint_and_forming_its_target_allocate_nothing() {
         version: Version::HTTP_11,
         client: None,
         secure: false,
+        proxy: None,
     };
     // A regular expression sets something up for a thread when it is used for the first time.
     assert!(matches!(ingress(&snapshot, &view), Ingress::Endpoint(..)));

@@ -6,7 +6,7 @@
 use super::compiled::{self, TOKEN};
 use http::{HeaderName, HeaderValue, Method, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
-use porteur::forward::{RequestView, egress, response};
+use porteur::forward::{RequestView, connection, egress, response};
 use porteur::snapshot::Snapshot;
 use porteur::snapshot::backend::BackendPlan;
 use porteur::snapshot::endpoint::EndpointPlan;
@@ -81,8 +81,8 @@ fn request(plan: &BackendPlan, headers: &[(HeaderName, HeaderValue)]) {
         client.append_header(name.clone(), value.clone()).expect("a header");
     }
     let mut sent = client.clone();
-    egress::strip_hop_by_hop(&mut sent);
-    if !egress::has_hop_by_hop(&client.headers) {
+    connection::strip_request(&mut sent);
+    if !connection::has_hop_by_hop(&client.headers) {
         assert_eq!(sent.headers, client.headers, "there was nothing to take out");
     }
     stays_on_its_hop(&client.headers, &sent.headers, &["connection", "transfer-encoding"]);
@@ -96,6 +96,7 @@ fn request(plan: &BackendPlan, headers: &[(HeaderName, HeaderValue)]) {
         version: Version::HTTP_11,
         client: Some(CLIENT),
         secure: false,
+        proxy: None,
     };
     let authority = HeaderValue::from_static("up.test");
     egress::rewrite(plan, &Params::default(), &authority, &view, &mut sent).expect("a target");

@@ -96,6 +96,7 @@ fn view<'a>(request: &'a RequestHeader, headers: &'a HeaderMap) -> RequestView<'
         version: request.version,
         client: None,
         secure: false,
+        proxy: None,
     }
 }
 

@@ -45,8 +45,8 @@ pub enum Failure {
     UpstreamTooLarge,
     /// The request's body is longer than is held.
     TooLarge,
-    /// The client did not send its request in time.
-    Deadline,
+    /// The request expects what cannot be promised.
+    Expectation,
     /// There is no room for one more request.
     Overloaded,
     /// A fault of porteur's own.
@@ -84,7 +84,7 @@ impl Failure {
         Self::Modifier,
         Self::UpstreamTooLarge,
         Self::TooLarge,
-        Self::Deadline,
+        Self::Expectation,
         Self::Overloaded,
         Self::Internal,
         Self::ClientGone,
@@ -143,7 +143,7 @@ impl Failure {
             Self::Modifier => (500, "modifier", "message could not be modified"),
             Self::UpstreamTooLarge => (502, "upstream_too_large", "upstream answer too large"),
             Self::TooLarge => (413, "too_large", "request body too large"),
-            Self::Deadline => (504, "deadline", "request timeout"),
+            Self::Expectation => (417, "expectation", "expectation failed"),
             Self::Overloaded => (503, "overloaded", "too many requests at once"),
             Self::Internal => (500, "internal", "internal error"),
             Self::ClientGone => (499, "client_gone", "client closed the connection"),

@@ -2,27 +2,15 @@
 
 use super::CachedAnswer;
 use super::plain::{directives, plain, seconds};
+use crate::base::hop_by_hop::{self, HOP_BY_HOP};
 use bytes::Bytes;
 use http::header::{
-    AGE, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, SET_COOKIE, VARY,
+    AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, SET_COOKIE, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 use http_cache_semantics::{BeforeRequest, CacheOptions, CachePolicy, RequestLike, ResponseLike};
 use std::time::{Duration, SystemTime};
-
-/// Headers about one connection alone, beside those that `Connection` names (RFC 9110 §7.6.1).
-const HOP_BY_HOP: [&str; 9] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// What an answer and each of its headers take beside their text, about.
 const PER_ENTRY: usize = 512;
@@ -160,12 +148,10 @@ pub(super) fn response(status: StatusCode, headers: HeaderMap, body: Bytes) -> C
 /// The headers without those about one connection.
 fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let mut kept = headers.clone();
-    for line in headers.get_all(CONNECTION) {
-        for name in line.to_str().unwrap_or_default().split(',') {
-            kept.remove(name.trim());
-        }
+    for name in hop_by_hop::nominated(headers) {
+        kept.remove(name);
     }
-    for name in HOP_BY_HOP {
+    for name in &HOP_BY_HOP {
         kept.remove(name);
     }
     kept

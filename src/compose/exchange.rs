@@ -1,5 +1,6 @@
 //! One request and its answer on one connection, the answer held as far as it is wanted.
 
+use crate::forward::response;
 use bytes::{Bytes, BytesMut};
 use http::{Uri, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -81,7 +82,11 @@ async fn read_head(session: &mut HttpSession) -> Result<ResponseHeader> {
         session.read_response_header().await?;
         match session.response_header() {
             Some(head) if head.status.is_informational() && head.status != http::StatusCode::SWITCHING_PROTOCOLS => {}
-            Some(head) => return Ok(head.clone()),
+            Some(head) => {
+                // No upgrade is asked for.
+                response::check(head, false).map_err(|_| Error::new_up(ErrorType::InvalidHTTPHeader))?;
+                return Ok(head.clone());
+            }
             None => return Err(Error::new_up(ErrorType::InvalidHTTPHeader)),
         }
     }

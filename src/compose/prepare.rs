@@ -4,9 +4,9 @@ use crate::base::Failure;
 use crate::compose::answered::Answered;
 use crate::compose::call::{Broken, Call};
 use crate::compose::trouble::Trouble;
-use crate::forward::egress;
 use crate::forward::martian::{self, Client, Destination, Next, OutgoingRequest, OutgoingResponse, Sent};
 use crate::forward::path::{self, PathForm};
+use crate::forward::{connection, egress};
 use crate::snapshot::upstream::UpstreamHost;
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, EXPECT};
@@ -46,7 +46,7 @@ impl Call<'_> {
         let mut head = Box::new(self.request.head.clone());
         // Trailers are not kept, whatever the client speaks.
         head.set_version(Version::HTTP_11);
-        egress::strip_hop_by_hop(&mut head);
+        connection::strip_request(&mut head);
         egress::rewrite(self.plan, self.params, authority, &self.request.view(), &mut head).map_err(Broken::of)?;
         // What earlier answers put into the path must not lead out of the endpoint.
         if !self.params.earlier.is_empty() && path::form(head.uri.path()) != PathForm::Plain {

@@ -1,9 +1,9 @@
 //! A client's request, whole.
 
 use crate::forward::RequestView;
+use crate::forward::sender::Sender;
 use bytes::Bytes;
 use pingora::http::RequestHeader;
-use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -51,10 +51,8 @@ pub struct ClientRequest {
     pub head: RequestHeader,
     /// The body.
     pub body: Bytes,
-    /// Who is connected.
-    pub client: Option<IpAddr>,
-    /// Whether its connection is TLS.
-    pub secure: bool,
+    /// Who sent it.
+    pub sender: Sender,
     /// Its share of what all requests may hold, for as long as anybody has it: the client, or a shadow's copy.
     pub held: Held,
 }
@@ -70,8 +68,9 @@ impl ClientRequest {
             query: self.head.uri.query(),
             headers: &self.head.headers,
             version: self.head.version,
-            client: self.client,
-            secure: self.secure,
+            client: self.sender.client,
+            secure: self.sender.secure,
+            proxy: self.sender.proxy,
         }
     }
 }

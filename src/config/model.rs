@@ -15,6 +15,7 @@ mod listener;
 pub mod martian;
 mod security;
 mod shape;
+mod trust;
 mod upstream_transport;
 mod websocket;
 
@@ -36,6 +37,7 @@ pub use shape::{
 };
 
 pub use security::{AllowedHosts, BotRules, Security};
+pub use trust::Trust;
 pub use upstream_transport::{ClientTls, HttpVersion, UpstreamTransport};
 pub use websocket::WebSocket;
 
@@ -105,6 +107,15 @@ pub struct Router {
     pub disable_path_decoding: bool,
     /// `error_body`.
     pub error_body: ErrorBody,
+    /// `trusted_proxies` and `remote_ip_headers`.
+    pub trust: Trust,
+    /// `max_payload`: the longest body of a request in bytes, 10 MiB unless set; `None`: any.
+    pub max_payload: Option<usize>,
+}
+
+impl Router {
+    /// `max_payload` unless it is set.
+    pub const MAX_PAYLOAD: usize = 10 * 1024 * 1024;
 }
 
 /// JSON texts in place of the router's own.
@@ -131,6 +142,8 @@ impl Default for Router {
             auto_options: false,
             disable_path_decoding: false,
             error_body: ErrorBody::default(),
+            trust: Trust::default(),
+            max_payload: Some(Self::MAX_PAYLOAD),
         }
     }
 }

@@ -19,6 +19,7 @@ mod router;
 mod secrets;
 mod security;
 mod tls;
+mod trust;
 
 use super::diagnostic::Diagnostic;
 use super::*;

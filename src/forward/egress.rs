@@ -5,16 +5,17 @@
 
 use crate::base::Failure;
 use crate::base::text::write_ipv4;
-use crate::config::model::{AllowList, OnMissing};
-use crate::forward::{RequestView, connection, upgrade};
+use crate::config::model::{AllowList, OnMissing, Trust};
+use crate::forward::{RequestView, max_forwards, sender, upgrade};
 use crate::snapshot::backend::{BackendPlan, DpopUse, TokenUse};
 use crate::snapshot::target::{Params, TargetBuffer};
 use crate::telemetry::metrics::MissingAction;
 use crate::token::slot::Token;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::uri::{PathAndQuery, Uri};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use http::{HeaderName, HeaderValue, Method, Version, header};
 use pingora::http::RequestHeader;
+use pingora::{Error, ErrorType};
 use smallvec::SmallVec;
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -24,6 +25,7 @@ use std::time::{Instant, SystemTime};
 const FORWARDED_FOR: &str = "X-Forwarded-For";
 const FORWARDED_HOST: &str = "X-Forwarded-Host";
 const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
+const FORWARDED_HOST_NAME: HeaderName = HeaderName::from_static("x-forwarded-host");
 const USER_AGENT: HeaderValue = HeaderValue::from_static(crate::base::text::USER_AGENT);
 
 /// Turns the client's request head into the upstream's, all but the token.
@@ -47,6 +49,12 @@ pub fn rewrite(
     reduce(plan, request);
     if request.version == Version::HTTP_2 {
         keep_trailers(client, request).map_err(|_| Failure::Internal)?;
+    }
+    one_cookie_field(request).map_err(|_| Failure::Internal)?;
+    count_hop(client, request).map_err(|_| Failure::Internal)?;
+    if client.version == Version::HTTP_10 {
+        // RFC 9110 §10.1.1: it cannot have meant it, and would not know the answer.
+        request.remove_header(&header::EXPECT);
     }
     present(authority, client, request).map_err(|_| Failure::Internal)
 }
@@ -101,6 +109,32 @@ fn keep_trailers(client: &RequestView<'_>, request: &mut RequestHeader) -> pingo
     Ok(())
 }
 
+/// HTTP/2 lets a client send each cookie in a field of its own; outside of it they are one (RFC 9113 §8.2.3).
+fn one_cookie_field(request: &mut RequestHeader) -> pingora::Result<()> {
+    let mut fields = request.headers.get_all(header::COOKIE).iter();
+    if fields.next().is_none() || fields.next().is_none() {
+        return Ok(());
+    }
+    let mut joined = BytesMut::new();
+    for field in request.headers.get_all(header::COOKIE) {
+        if !joined.is_empty() {
+            joined.extend_from_slice(b"; ");
+        }
+        joined.extend_from_slice(field.as_bytes());
+    }
+    let joined =
+        HeaderValue::from_maybe_shared(joined.freeze()).map_err(|_| Error::new(ErrorType::InvalidHTTPHeader))?;
+    request.insert_header("Cookie", joined)
+}
+
+/// One hop less is left to an OPTIONS request that counts them, whatever the endpoint lets through (RFC 9110 §7.6.2).
+fn count_hop(client: &RequestView<'_>, request: &mut RequestHeader) -> pingora::Result<()> {
+    match max_forwards::left(client) {
+        Some(left) => request.insert_header("Max-Forwards", HeaderValue::from(left.saturating_sub(1))),
+        None => Ok(()),
+    }
+}
+
 /// What a client may say of where it comes from goes on only where it is listed by name.
 static CLAIMS: [HeaderName; 2] = [header::FORWARDED, HeaderName::from_static("x-real-ip")];
 
@@ -122,37 +156,6 @@ fn remove_spellings(name: &HeaderName, request: &mut RequestHeader) {
     let spellings: SmallVec<[HeaderName; 4]> = request.headers.keys().filter(same).cloned().collect();
     for spelling in &spellings {
         request.remove_header(spelling);
-    }
-}
-
-/// Names that Pingora's `HttpUpstreamRequestPolicy` looks for (`pingora-proxy/src/proxy_common.rs`,
-/// `sanitize_h1_upstream_request`), one look-up each in two maps.
-static HOP_BY_HOP: [HeaderName; 10] = [
-    header::CONNECTION,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::TE,
-    header::TRAILER,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("http2-settings"),
-];
-
-/// Whether a request has any header that must not leave its connection. Most have none, and need not be searched for each.
-#[must_use]
-pub fn has_hop_by_hop(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| HOP_BY_HOP.contains(name))
-}
-
-/// Removes what must not leave its connection (RFC 9110 §7.6.1), for a carrier that has no Pingora to do it.
-pub fn strip_hop_by_hop(request: &mut RequestHeader) {
-    for name in connection::named(&request.headers) {
-        request.remove_header(&name);
-    }
-    for name in &HOP_BY_HOP {
-        request.remove_header(name);
     }
 }
 
@@ -182,12 +185,13 @@ pub fn close_after(plan: &BackendPlan, request: &mut RequestHeader) -> pingora::
 /// Adds what porteur says of itself and of the client.
 fn present(authority: &HeaderValue, client: &RequestView<'_>, request: &mut RequestHeader) -> pingora::Result<()> {
     request.insert_header("Host", authority.clone())?;
-    // The client's own claims are replaced, or removed where we have nothing to say: no proxy in front of us is trusted yet.
-    match client.client.and_then(address_value) {
-        Some(address) => request.insert_header(FORWARDED_FOR, address)?,
+    // The client's own claims are replaced, or removed where we have nothing to say. What a trusted proxy says stays.
+    match addresses(client) {
+        Some(addresses) => request.insert_header(FORWARDED_FOR, addresses)?,
         None => drop(request.remove_header(FORWARDED_FOR)),
     }
-    match client.host() {
+    let by_proxy = client.proxy.and_then(|_| sender::only(client.headers, &FORWARDED_HOST_NAME));
+    match by_proxy.or_else(|| client.host()) {
         Some(host) => request.insert_header(FORWARDED_HOST, host.clone())?,
         None => drop(request.remove_header(FORWARDED_HOST)),
     }
@@ -201,7 +205,7 @@ fn present(authority: &HeaderValue, client: &RequestView<'_>, request: &mut Requ
 }
 
 /// RFC 9110 §7.6.3: the protocol the message was received with, and a pseudonym.
-const fn via(version: Version) -> HeaderValue {
+pub(super) const fn via(version: Version) -> HeaderValue {
     match version {
         Version::HTTP_10 => HeaderValue::from_static("1.0 porteur"),
         Version::HTTP_2 => HeaderValue::from_static("2 porteur"),
@@ -209,21 +213,46 @@ const fn via(version: Version) -> HeaderValue {
     }
 }
 
-/// The text of an address, formed on the stack; the one allocation is the value's own.
-fn address_value(address: IpAddr) -> Option<HeaderValue> {
-    struct Text(SmallVec<[u8; 46]>);
-    impl Write for Text {
-        fn write_str(&mut self, text: &str) -> std::fmt::Result {
-            self.0.extend_from_slice(text.as_bytes());
-            Ok(())
-        }
+/// Text formed on the stack.
+struct Text(SmallVec<[u8; 46]>);
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
+}
+
+/// `X-Forwarded-For`: the client and the proxies from it to us. The one allocation of a request that came by none is the
+/// value's own.
+fn addresses(client: &RequestView<'_>) -> Option<HeaderValue> {
     let mut text = Text(SmallVec::new());
-    match address.to_canonical() {
-        IpAddr::V4(address) => write_ipv4(&mut text, address).ok()?,
-        IpAddr::V6(address) => write!(text, "{address}").ok()?,
+    let address = client.client?;
+    let Some(proxy) = client.proxy else {
+        write_address(&mut text, address).ok()?;
+        return HeaderValue::from_bytes(&text.0).ok();
+    };
+    let believed = sender::entries(client.headers, &Trust::FORWARDED_FOR).take(proxy.believed);
+    let mut believed: SmallVec<[&[u8]; 8]> = believed.collect();
+    believed.reverse();
+    for entry in &believed {
+        text.0.extend_from_slice(entry);
+        text.0.extend_from_slice(b", ");
     }
+    // Another header than this one named it.
+    if believed.is_empty() && address != proxy.address {
+        write_address(&mut text, address).ok()?;
+        text.0.extend_from_slice(b", ");
+    }
+    write_address(&mut text, proxy.address).ok()?;
     HeaderValue::from_bytes(&text.0).ok()
+}
+
+fn write_address(text: &mut Text, address: IpAddr) -> std::fmt::Result {
+    match address.to_canonical() {
+        IpAddr::V4(address) => write_ipv4(text, address),
+        IpAddr::V6(address) => write!(text, "{address}"),
+    }
 }
 
 /// What a request carries.

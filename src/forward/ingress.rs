@@ -5,7 +5,7 @@ use crate::forward::RequestView;
 use crate::forward::built_in::BuiltIn;
 use crate::forward::path::{PathForm, form, hides_escape};
 use crate::forward::reply::redirect_status;
-use crate::forward::{conditions, security};
+use crate::forward::{conditions, connection, expect, max_forwards, security};
 use crate::snapshot::Snapshot;
 use crate::snapshot::endpoint::EndpointPlan;
 use crate::snapshot::router::{Found, clean};
@@ -44,8 +44,11 @@ pub fn ingress(snapshot: &Snapshot, request: &RequestView<'_>) -> Ingress {
     // The same section: a request of HTTP/1.1 without `Host` is an error.
     let hostless = request.version == Version::HTTP_11 && request.host().is_none();
     let form = form(request.path);
-    if !readable || hostless || form == PathForm::Refused {
+    if !readable || hostless || form == PathForm::Refused || connection::is_abused(request.headers) {
         return Ingress::Failure(Failure::BadRequest);
+    }
+    if expect::is_unknown(request.headers) {
+        return Ingress::Failure(Failure::Expectation);
     }
     let built_in = BuiltIn::find(snapshot, request.method, request.path);
     if built_in != Some(BuiltIn::Health)
@@ -56,12 +59,23 @@ pub fn ingress(snapshot: &Snapshot, request: &RequestView<'_>) -> Ingress {
     if let Some(built_in) = built_in {
         return Ingress::BuiltIn(built_in);
     }
+    if form == PathForm::Plain && max_forwards::left(request) == Some(0) {
+        return last_hop(snapshot, request);
+    }
     if form == PathForm::Plain
         && let Some(found) = snapshot.router.find(request.method, request.path)
     {
         return endpoint(snapshot, request, found);
     }
     unmatched(snapshot, request, form)
+}
+
+/// OPTIONS that may pass no further proxy is answered here (RFC 9110 §7.6.2).
+fn last_hop(snapshot: &Snapshot, request: &RequestView<'_>) -> Ingress {
+    let router = &snapshot.router;
+    let by_catchall = || router.catchall(request.method, request.path).map(|_| HeaderValue::from_static("OPTIONS"));
+    let allow = allow(router.allowed(request.path)).or_else(by_catchall);
+    allow.map_or(Ingress::Failure(Failure::NoRoute), Ingress::Options)
 }
 
 /// The target in its place, if `remove_extra_slash` wants the path cleaned.

@@ -20,10 +20,11 @@ pub enum PathForm {
 /// Looks at a path once. Most have nothing that needs a second look.
 #[must_use]
 pub fn form(path: &str) -> PathForm {
-    if !path.starts_with('/') {
+    // A `\` is none of a URI's letters (RFC 3986 §2), and some take it for a `/`.
+    if !path.starts_with('/') || path.contains('\\') {
         return PathForm::Refused;
     }
-    if !path.contains(['%', '\\', ';']) && !path.contains("/.") {
+    if !path.contains(['%', ';']) && !path.contains("/.") {
         return PathForm::Plain;
     }
     path.split('/').map(segment_form).fold(PathForm::Plain, |worst, form| match (worst, form) {
@@ -37,7 +38,7 @@ fn segment_form(segment: &str) -> PathForm {
     if matches!(segment, "." | "..") {
         return PathForm::Dotted;
     }
-    if !segment.contains(['%', '\\', ';']) {
+    if !segment.contains(['%', ';']) {
         return PathForm::Plain;
     }
     if !escapes_are_whole(segment) {
@@ -96,6 +97,7 @@ mod tests {
             ("/a/..%2f..%2fetc", Refused),
             ("/a/.%2e", Refused),
             ("/a/..\\b", Refused),
+            ("/a\\b", Refused),
             ("/a/%5c..%5cb", Refused),
             ("/a/..;/b", Refused),
             ("/a/..;x=1/b", Refused),

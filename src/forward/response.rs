@@ -1,49 +1,65 @@
-//! The way back: what of an upstream's answer is not for the client.
+//! The way back: which answers of an upstream are none, and what of an answer is not for the client.
 
-use crate::forward::{connection, upgrade};
-use http::{HeaderName, header};
+use crate::base::Failure;
+use crate::forward::{connection, egress};
+use http::{HeaderValue, StatusCode, Version, header};
 use pingora::http::ResponseHeader;
 
-/// Hop-by-hop headers of a response (RFC 9110 §7.6.1) apart from `Connection` and `Transfer-Encoding`, which Pingora
-/// writes itself; the others it passes on to HTTP/1 clients.
-static HOP_BY_HOP: [HeaderName; 6] = [
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::TE,
-    header::TRAILER,
-    header::UPGRADE,
-];
+/// Whether an answer can be passed on. `asked_for_switch`: the client asked for another protocol.
+///
+/// # Errors
+/// [`Failure::UpstreamProtocol`] for what leaves open where the answer ends, or who speaks what on the connection from here on:
+/// a `101` that nobody asked for (RFC 9110 §15.2.2), and any transfer coding but `chunked`, which alone we can undo and are
+/// never asked for another (RFC 9112 §6.1, §7.4).
+pub fn check(response: &ResponseHeader, asked_for_switch: bool) -> Result<(), Failure> {
+    let is_surprise = response.status == StatusCode::SWITCHING_PROTOCOLS && !asked_for_switch;
+    let mut codings = response.headers.get_all(header::TRANSFER_ENCODING).iter();
+    let is_known = match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    };
+    if is_surprise || !is_known { Err(Failure::UpstreamProtocol) } else { Ok(()) }
+}
 
-/// Removes hop-by-hop headers and those that `Connection` names.
+/// Removes what is about the upstream's connection alone, and says of the length what may be said.
 pub fn reduce(response: &mut ResponseHeader) {
-    // The two headers are what changes the protocol (RFC 9110 §7.8), and nothing else may come along.
-    if upgrade::is_accepted(response) {
-        remove_all_but_upgrade(response);
+    connection::strip_response(response);
+    settle_length(response);
+}
+
+/// RFC 9110 §8.6: interim answers and those without content have no length, and others one. Several that are equal, or a list
+/// of equal ones, Pingora has taken for one; it refuses those that differ.
+fn settle_length(response: &mut ResponseHeader) {
+    if response.status == StatusCode::NO_CONTENT || response.status.is_informational() {
+        response.remove_header(&header::CONTENT_LENGTH);
+        // RFC 9112 §6.1 says the same of this one.
+        response.remove_header(&header::TRANSFER_ENCODING);
         return;
     }
-    // Most answers have none of them, and a look at each name is cheaper than seven look-ups.
-    let is_one = |name: &HeaderName| *name == header::CONNECTION || HOP_BY_HOP.contains(name);
-    if !response.headers.keys().any(is_one) {
+    let mut lengths = response.headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(first) = lengths.next().map(HeaderValue::as_bytes) else { return };
+    if lengths.next().is_none() && !first.contains(&b',') {
         return;
     }
-    for name in connection::named(&response.headers) {
-        response.remove_header(&name);
-    }
-    for name in &HOP_BY_HOP {
-        response.remove_header(name);
+    let one = first.split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+    if let Ok(one) = HeaderValue::from_bytes(one) {
+        // The name is valid.
+        let _ = response.insert_header(header::CONTENT_LENGTH, one);
     }
 }
 
-fn remove_all_but_upgrade(response: &mut ResponseHeader) {
-    for name in connection::named(&response.headers) {
-        if name != header::UPGRADE {
-            response.remove_header(&name);
-        }
+/// Adds us to those who passed the answer on (RFC 9110 §7.6.3). From here on it is of our own version (RFC 9112 §2.3), and a body
+/// without length can be chunked. Interim answers go as they are.
+///
+/// # Errors
+/// Never: name and value are valid.
+pub fn sign(response: &mut ResponseHeader) -> pingora::Result<()> {
+    if !response.status.is_informational() {
+        response.append_header("Via", egress::via(response.version))?;
     }
-    for name in HOP_BY_HOP.iter().filter(|name| **name != header::UPGRADE) {
-        response.remove_header(name);
-    }
+    response.set_version(Version::HTTP_11);
+    Ok(())
 }
 
 /// For a client of HTTP/1.0, which knows no chunks (RFC 9112 §6.1). Says whether the body now ends with the connection.
@@ -55,26 +71,61 @@ pub fn unchunk(response: &mut ResponseHeader) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn hop_by_hop_headers_stay_on_their_hop() {
-        let mut response = ResponseHeader::build(200, None).expect("a response");
-        for (name, value) in [
-            ("Connection", "keep-alive, X-Hop"),
-            ("Connection", "x-other ,Content-Length"),
-            ("Keep-Alive", "timeout=5"),
-            ("X-Hop", "1"),
-            ("X-Other", "2"),
-            ("Upgrade", "h2c"),
-            ("Proxy-Authenticate", "Basic"),
-            ("Trailer", "X-T"),
-            ("Content-Length", "3"),
-            ("Set-Cookie", "a=b"),
-        ] {
-            response.append_header(name, value).expect("a header");
+    fn response(status: u16, headers: &[(&'static str, &str)]) -> ResponseHeader {
+        let mut response = ResponseHeader::build(status, None).expect("a response");
+        for (name, value) in headers {
+            response.append_header(*name, *value).expect("a header");
         }
-        reduce(&mut response);
-        let mut left: Vec<&str> = response.headers.keys().map(HeaderName::as_str).collect();
-        left.sort_unstable();
-        assert_eq!(left, ["connection", "content-length", "set-cookie"]);
+        response
+    }
+
+    #[test]
+    fn a_switch_must_have_been_asked_for() {
+        assert_eq!(check(&response(101, &[]), false), Err(Failure::UpstreamProtocol));
+        assert_eq!(check(&response(101, &[]), true), Ok(()));
+        assert_eq!(check(&response(200, &[]), false), Ok(()));
+    }
+
+    #[test]
+    fn chunked_is_the_one_coding() {
+        for (coding, passes) in [
+            ("chunked", true),
+            ("Chunked", true),
+            ("foo", false),
+            ("gzip, chunked", false),
+            ("chunked, chunked", false),
+        ] {
+            assert_eq!(check(&response(200, &[("Transfer-Encoding", coding)]), false).is_ok(), passes, "{coding}");
+        }
+        let twice = [("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "chunked")];
+        assert!(check(&response(200, &twice), false).is_err());
+    }
+
+    #[test]
+    fn there_is_one_length_or_none() {
+        for (status, lengths, expected) in [
+            (200, &["5"][..], &["5"][..]),
+            (200, &["5", "5"], &["5"]),
+            (200, &["5, 5"], &["5"]),
+            (304, &["5"], &["5"]),
+            (204, &["5"], &[]),
+            (103, &["0"], &[]),
+            (200, &[], &[]),
+        ] {
+            let headers: Vec<_> = lengths.iter().map(|length| ("Content-Length", *length)).collect();
+            let mut response = response(status, &headers);
+            reduce(&mut response);
+            let left: Vec<_> = response.headers.get_all(header::CONTENT_LENGTH).iter().collect();
+            assert_eq!(left, expected, "{status} {lengths:?}");
+        }
+    }
+
+    #[test]
+    fn we_are_the_last_of_those_who_passed_it_on() {
+        let mut response = response(200, &[("Via", "1.0 cache")]);
+        response.set_version(Version::HTTP_10);
+        sign(&mut response).expect("a header");
+        let via: Vec<_> = response.headers.get_all(header::VIA).iter().collect();
+        assert_eq!(via, ["1.0 cache", "1.0 porteur"]);
     }
 }

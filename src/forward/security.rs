@@ -111,6 +111,7 @@ mod tests {
             version: Version::HTTP_11,
             client: None,
             secure,
+            proxy: None,
         }
     }
 

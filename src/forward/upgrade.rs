@@ -55,6 +55,7 @@ mod tests {
             version,
             client: None,
             secure: false,
+            proxy: None,
         };
         is_handshake(&view)
     }

@@ -5,14 +5,14 @@ use crate::compose::request::{ClientRequest, Held, LONGEST_BODY};
 use crate::compose::{Answer, Answered, Composer, Content};
 use crate::config::model::OutputEncoding;
 use crate::forward::reply::Reply;
-use crate::forward::response;
+use crate::forward::{expect, response};
 use crate::proxy::context::{Composed, Context};
-use crate::proxy::wire;
+use crate::proxy::{payload, wire};
 use crate::snapshot::composition::ComposePlan;
 use crate::snapshot::target::Params;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, StatusCode, Version};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
@@ -31,23 +31,23 @@ pub(super) async fn answer(
     params: Params,
 ) -> Result<bool> {
     ctx.composed = Some(Composed { plan: plan.clone(), attempts: 0 });
-    let (body, share) = match tokio::time::timeout(UPLOAD, body(session, composer)).await {
+    let limit = ctx.snapshot.router.settings().max_payload.map_or(LONGEST_BODY, |limit| limit.min(LONGEST_BODY));
+    let (body, share) = match tokio::time::timeout(UPLOAD, body(session, composer, limit)).await {
         Ok(Ok(body)) => body?,
         Ok(Err(failure)) => return refuse(session, ctx, failure).await,
-        Err(_) => return refuse(session, ctx, Failure::Deadline).await,
+        Err(_) => return refuse(session, ctx, Failure::RequestTimeout).await,
     };
     if let Some(Err(violation)) = plan.common.json_schema.as_ref().map(|schema| schema.check(&body)) {
         ctx.failure = Some(Failure::BadRequest);
         wire::write(session, ctx, Reply::violation(violation.to_string(), ctx.snapshot.return_error_msg)).await?;
         return Ok(true);
     }
-    let (client, secure) = (wire::view(session).client, wire::view(session).secure);
     let mut head = session.req_header().clone();
     if head.method == Method::HEAD && plan.output != OutputEncoding::NoOp {
         // The head of the answer says how long its body would be, and there is no body to be made of backends' heads.
         head.set_method(Method::GET);
     }
-    let request = Arc::new(ClientRequest { head, body, client, secure, held: share });
+    let request = Arc::new(ClientRequest { head, body, sender: ctx.sender, held: share });
     let with_message = ctx.snapshot.return_error_msg;
     let answer = tokio::select! {
         answer = composer.answer(&plan, &request, params, with_message) => answer,
@@ -59,16 +59,15 @@ pub(super) async fn answer(
 }
 
 /// The whole body, or why it is refused.
-async fn body(session: &mut Session, composer: &Composer) -> std::result::Result<Result<(Bytes, Held)>, Failure> {
-    let headers = &session.req_header().headers;
-    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > LONGEST_BODY) {
+async fn body(
+    session: &mut Session,
+    composer: &Composer,
+    limit: usize,
+) -> std::result::Result<Result<(Bytes, Held)>, Failure> {
+    if payload::is_declared_longer(session, Some(limit)) {
         return Err(Failure::TooLarge);
     }
-    // RFC 9110 §10.1.1: a client of HTTP/1.0 knows no informational answers.
-    let expects = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if session.req_header().version != Version::HTTP_10
-        && headers.get(EXPECT).is_some_and(expects)
+    if expect::waits(session.req_header().version, &session.req_header().headers)
         && let Err(error) = session.write_continue_response().await
     {
         return Ok(Err(error.into_down()));
@@ -77,7 +76,7 @@ async fn body(session: &mut Session, composer: &Composer) -> std::result::Result
     loop {
         match session.read_request_body().await {
             Ok(None) => return Ok(Ok((body.freeze(), held))),
-            Ok(Some(piece)) if body.len() + piece.len() > LONGEST_BODY => return Err(Failure::TooLarge),
+            Ok(Some(piece)) if body.len() + piece.len() > limit => return Err(Failure::TooLarge),
             Ok(Some(piece)) if !held.grow(piece.len()) => return Err(Failure::Overloaded),
             Ok(Some(piece)) => body.extend_from_slice(&piece),
             Err(error) => return Ok(Err(error.into_down())),
@@ -121,6 +120,7 @@ async fn write(session: &mut Session, ctx: &mut Context, answer: Answer) -> Resu
 async fn pass(session: &mut Session, ctx: &Context, answered: Answered) -> Result<()> {
     let Answered { mut head, body, rest } = answered;
     response::reduce(&mut head);
+    response::sign(&mut head)?;
     wire::dress(session, ctx, &mut head)?;
     frame(session, &mut head, rest.is_none().then_some(body.len()))?;
     session.write_response_header(Box::new(head), false).await.map_err(Error::into_down)?;

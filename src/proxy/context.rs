@@ -4,6 +4,7 @@ use crate::base::Failure;
 use crate::forward::martian::Sent;
 use crate::forward::replay::Replays;
 use crate::forward::reply::Reply;
+use crate::forward::sender::Sender;
 use crate::proxy::in_flight::Guard;
 use crate::proxy::tunnel::Tunnel;
 use crate::snapshot::Snapshot;
@@ -24,6 +25,8 @@ pub struct Context {
     pub snapshot: Arc<Snapshot>,
     /// When its head was read.
     pub started: Instant,
+    /// Who sent it.
+    pub sender: Sender,
     /// The endpoint whose bytes pass as they come, once found.
     pub route: Option<Route>,
     /// The endpoint whose answer is composed, once found.
@@ -115,6 +118,7 @@ impl Context {
         Self {
             snapshot,
             started,
+            sender: Sender::default(),
             route: None,
             composed: None,
             tunnel: None,

@@ -1,7 +1,7 @@
 //! The one request body that porteur itself reads: what `/__echo/` gives back.
 
 use crate::forward::built_in::{BuiltIn, LARGEST_ECHO};
-use http::header;
+use crate::forward::expect;
 use pingora::Result;
 use pingora_proxy::Session;
 
@@ -11,7 +11,7 @@ pub(super) async fn body(session: &mut Session, built_in: BuiltIn) -> Result<Vec
     if built_in != BuiltIn::Echo {
         return Ok(body);
     }
-    if session.req_header().headers.contains_key(header::EXPECT) {
+    if expect::waits(session.req_header().version, &session.req_header().headers) {
         session.write_continue_response().await?;
     }
     while body.len() < LARGEST_ECHO {

@@ -43,7 +43,7 @@ pub(super) fn response(session: &Session, ctx: &mut Context, response: &mut Resp
     let Some(route) = &ctx.route else { return Ok(()) };
     let plan = &route.plan.backend;
     let (Some(martian), Some(sent)) = (&plan.martian, &route.modified) else { return Ok(()) };
-    let client = Client { view: wire::view(session), params: &route.params };
+    let client = Client { view: wire::view(session, ctx.sender), params: &route.params };
     let mut outgoing = OutgoingResponse { head: response, body: None, client, sent };
     match martian::response(martian, &mut outgoing) {
         Ok(failed) => {

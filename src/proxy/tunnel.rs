@@ -4,6 +4,7 @@
 //! a connection that is quiet because nobody has anything to say.
 
 use crate::config::model::WebSocket;
+use crate::forward::sender::Sender;
 use crate::forward::upgrade;
 use crate::proxy::in_flight::Guard;
 use crate::proxy::wire;
@@ -25,9 +26,13 @@ pub struct Tunnel {
 
 /// What a request asks for at this endpoint. Where none is allowed, and for any other protocol, `Upgrade` is left out
 /// of the request, which is what a server may do with it (RFC 9110 §7.8).
-pub(super) fn asked(session: &Session, plan: &StreamPlan) -> Option<Tunnel> {
+pub(super) fn asked(session: &Session, sender: Sender, plan: &StreamPlan) -> Option<Tunnel> {
     let terms = plan.websocket?;
-    upgrade::is_handshake(&wire::view(session)).then(|| Tunnel { terms, answer: Answered::default(), open: None })
+    upgrade::is_handshake(&wire::view(session, sender)).then(|| Tunnel {
+        terms,
+        answer: Answered::default(),
+        open: None,
+    })
 }
 
 impl Tunnel {

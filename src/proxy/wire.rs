@@ -1,10 +1,12 @@
 //! Between Pingora's session and our own types: the view of a request, a reply written, the record of an answer.
 
+use crate::config::model::Trust;
 use crate::downstream::client_stream::ClientStream;
 use crate::downstream::refusal::Refusal;
 use crate::forward::ingress::cleaned_target;
 use crate::forward::reply::Reply;
-use crate::forward::{RequestView, security};
+use crate::forward::sender::Sender;
+use crate::forward::{RequestView, security, sender};
 use crate::proxy::context::Context;
 use crate::snapshot::Snapshot;
 use crate::telemetry::access::AccessRecord;
@@ -12,11 +14,10 @@ use http::{Method, StatusCode, header};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 /// The view of a session's request.
-pub(super) fn view(session: &Session) -> RequestView<'_> {
+pub(super) fn view(session: &Session, sender: Sender) -> RequestView<'_> {
     let request = session.req_header();
     RequestView {
         method: &request.method,
@@ -25,13 +26,17 @@ pub(super) fn view(session: &Session) -> RequestView<'_> {
         query: request.uri.query(),
         headers: &request.headers,
         version: request.version,
-        client: client(session),
-        secure: is_secure(session),
+        client: sender.client,
+        secure: sender.secure,
+        proxy: sender.proxy,
     }
 }
 
-fn is_secure(session: &Session) -> bool {
-    session.digest().is_some_and(|digest| digest.ssl_digest.is_some())
+/// Who sent the request of a session.
+pub(super) fn sender(session: &Session, trust: &Trust) -> Sender {
+    let peer = session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip().to_canonical());
+    let is_tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+    sender::sender(trust, peer, is_tls, &session.req_header().headers)
 }
 
 /// The connection of a session of HTTP/1.
@@ -44,8 +49,10 @@ pub(super) fn refusal(session: &Session) -> Option<Refusal> {
     connection(session)?.refusal()
 }
 
-fn client(session: &Session) -> Option<IpAddr> {
-    session.client_addr()?.as_inet().map(|address| address.ip().to_canonical())
+/// Whether the upstream has got all that has come of a request's body, which is not at its end. (Of HTTP/2 upstreams Pingora does
+/// not know.)
+pub(super) fn is_waiting_for_body(session: &mut Session) -> bool {
+    !session.is_body_done() && session.upstream_body_bytes_sent() == Some(session.body_bytes_read())
 }
 
 /// The status of the answer that the client has begun to receive; a `100 Continue` is none, the end of HTTP is one.
@@ -55,9 +62,9 @@ pub(super) fn answered(session: &Session) -> Option<u16> {
 }
 
 /// Cleans the path of the request if the configuration wants that before it is matched.
-pub(super) fn clean(session: &mut Session, snapshot: &Snapshot) {
+pub(super) fn clean(session: &mut Session, snapshot: &Snapshot, sender: Sender) {
     if snapshot.router.settings().remove_extra_slash
-        && let Some(target) = cleaned_target(snapshot, &view(session))
+        && let Some(target) = cleaned_target(snapshot, &view(session, sender))
     {
         // A target that cannot be read stays what it is, and matches nothing.
         let _ = session.req_header_mut().set_raw_path(target.as_bytes());
@@ -67,7 +74,9 @@ pub(super) fn clean(session: &mut Session, snapshot: &Snapshot) {
 /// Puts the headers of `security/http` into an answer.
 pub(super) fn dress(session: &Session, ctx: &Context, response: &mut ResponseHeader) -> Result<()> {
     match &ctx.snapshot.security {
-        Some(security) if !response.status.is_informational() => security::dress(security, &view(session), response),
+        Some(security) if !response.status.is_informational() => {
+            security::dress(security, &view(session, ctx.sender), response)
+        }
         _ => Ok(()),
     }
 }
@@ -97,7 +106,7 @@ pub(super) fn record(session: &Session, ctx: &Context, status: u16, took: Durati
     let route = ctx.route.as_ref();
     AccessRecord {
         at: SystemTime::now(),
-        client: client(session),
+        client: ctx.sender.client,
         method: request.method.clone(),
         uri: request.uri.clone(),
         version: request.version,

@@ -21,6 +21,12 @@ mod client_auth;
 mod client_auth_assertions;
 mod client_auth_certificates;
 mod conditions;
+#[path = "../conformance/answers.rs"]
+mod conformance_answers;
+#[path = "../conformance/messages.rs"]
+mod conformance_messages;
+#[path = "../conformance/paths.rs"]
+mod conformance_paths;
 #[path = "../conformance/request_framing.rs"]
 mod conformance_request_framing;
 mod decoded;
@@ -53,6 +59,8 @@ mod security;
 mod security_limits;
 #[path = "../security/smuggling.rs"]
 mod security_smuggling;
+#[path = "../security/trust.rs"]
+mod security_trust;
 mod support_of_credentials;
 mod support_works;
 mod token_command;

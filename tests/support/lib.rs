@@ -4,6 +4,7 @@
 pub mod authlib;
 pub mod authority;
 pub mod capture;
+pub mod carriers;
 pub mod client;
 pub mod config;
 pub mod daemon;

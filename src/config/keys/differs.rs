@@ -104,6 +104,14 @@ const KEYS: &[(Level, &str, &str)] = &[
     (TLS, "curve_preferences", "4588 (X25519MLKEM768) is known, too; 25 (P-521) is left out, with a warning"),
     (TLS, "min_version", "an older version than TLS12 is raised, with a warning"),
     (TLS, "prefer_server_cipher_suites", "it has an effect"),
+    (ROUTER, "trusted_proxies", "nobody is trusted unless listed, and listing is enough"),
+    (ROUTER, "forwarded_by_client_ip", "it is true unless set, and has an effect only with `trusted_proxies`"),
+    (
+        ROUTER,
+        "remote_ip_headers",
+        "`Forwarded` (RFC 7239) is read, too; a header that cannot be read is not passed over for the next",
+    ),
+    (ROUTER, "max_payload", "there is a limit unless it is 0; what is held is never longer than 10 MiB"),
     (ROUTER, "return_error_msg", "the text is a few words that tell nothing of hosts or credentials"),
 ];
 

@@ -1,7 +1,7 @@
 //! Keys inside the namespaces that we build.
 
 use super::Kind::{Any, Boolean, Duration, Integer, List, Object, String, Strings};
-use super::{Key, Kind, ignored, not_yet, observed, supported};
+use super::{Key, Kind, ignored, not_yet, observed, refused, supported};
 
 /// The keys of one namespace; none for one we do not build.
 pub(super) fn keys(namespace: &str) -> &'static [Key] {
@@ -50,7 +50,6 @@ pub const STATIC_STRATEGIES: &[&str] = &["always", "success", "errored", "comple
 const SIGNING_ALGORITHMS: &[&str] =
     &["HS256", "HS384", "HS512", "RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"];
 
-const CLIENT_IP: &str = "choosing the client's address from headers";
 const COMPRESSION: &str = "compression at the edge";
 
 const ROUTER: &[Key] = &[
@@ -69,13 +68,17 @@ const ROUTER: &[Key] = &[
     ignored("hide_version_header", Boolean, "porteur sends no version header"),
     ignored("max_multipart_memory", Integer, "porteur reads no multipart bodies"),
     ignored("disable_gzip", Boolean, "porteur does not compress"),
-    not_yet("forwarded_by_client_ip", Boolean, CLIENT_IP),
-    not_yet("remote_ip_headers", Strings, CLIENT_IP),
-    not_yet("trusted_proxies", Strings, CLIENT_IP),
-    not_yet("app_engine", Boolean, CLIENT_IP),
+    supported("forwarded_by_client_ip", Boolean, "trusted_proxies are believed; they are unless this is false"),
+    supported(
+        "remote_ip_headers",
+        Strings,
+        "where trusted proxies name the client; X-Forwarded-For, X-Real-IP unless set",
+    ),
+    supported("trusted_proxies", Strings, "networks and addresses of the proxies in front that are believed"),
+    refused("app_engine", Boolean, "it believes a header of every client; list the proxies in trusted_proxies"),
     not_yet("use_h2c", Boolean, "HTTP/2 without TLS"),
     not_yet("decompress_gzip", Boolean, COMPRESSION),
-    not_yet("max_payload", Integer, "a limit on request bodies"),
+    supported("max_payload", Integer, "bytes of the longest body of a request; 10485760 unless set, 0: any"),
 ];
 
 const PROXY: &[Key] = &[

@@ -84,7 +84,7 @@ fn proxy_protocol(cx: &mut Context<'_>, node: &Node) -> Option<ProxyProtocol> {
 }
 
 /// A network, or an address for one of its own.
-fn network(cx: &mut Context<'_>, node: &Node) -> Option<IpNet> {
+pub(super) fn network(cx: &mut Context<'_>, node: &Node) -> Option<IpNet> {
     let text = cx.string(node)?;
     let found = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     match found {

@@ -7,6 +7,7 @@ use super::super::model::Router;
 use super::super::read::{Context, Object, quoted};
 use super::error_body::error_body;
 use super::path::UNSAFE;
+use super::trust::trust;
 use percent_encoding::utf8_percent_encode;
 
 /// Reads the namespace.
@@ -27,6 +28,11 @@ pub(super) fn router(cx: &mut Context<'_>, node: Option<&Node>) -> Router {
         remove_extra_slash: object.boolean(cx, "remove_extra_slash"),
         auto_options: object.boolean(cx, "auto_options"),
         disable_path_decoding: object.boolean(cx, "disable_path_decoding"),
+        trust: trust(cx, &object),
+        max_payload: object
+            .get("max_payload")
+            .and_then(|node| cx.integer::<usize>(node, "a number of bytes"))
+            .map_or(defaults.max_payload, |bytes| (bytes > 0).then_some(bytes)),
         error_body: object.get("error_body").and_then(|node| error_body(cx, node)).unwrap_or_default(),
     }
 }

@@ -42,6 +42,7 @@ impl<'p> Sender<'p> {
             version: Version::HTTP_11,
             client: None,
             secure: false,
+            proxy: None,
         };
         Client { view, params: &self.params }
     }

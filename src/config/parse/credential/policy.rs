@@ -1,27 +1,15 @@
 //! How a backend uses a token: header and scheme, what happens without one, and when the upstream rejects it.
 
+use crate::base::hop_by_hop::is_hop_by_hop;
 use crate::config::code;
 use crate::config::document::Node;
 use crate::config::model::{OnMissing, Replay};
 use crate::config::read::{Context, Object, items, quoted};
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, StatusCode, header};
 use std::time::Duration;
 
-/// Names that steer the connection or the message itself, and never reach the upstream as written.
-const TAKEN: &[&str] = &[
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-];
+/// Names that steer the message itself and, like those that steer the connection, never reach the upstream as written.
+static TAKEN: [HeaderName; 3] = [header::HOST, header::CONTENT_LENGTH, header::EXPECT];
 
 pub(super) fn positive(cx: &mut Context<'_>, node: &Node) -> Option<Duration> {
     let duration = cx.duration(node)?;
@@ -39,7 +27,7 @@ pub(super) fn token_header(cx: &mut Context<'_>, node: &Node) -> Option<HeaderNa
         cx.error(node, code::VALUE, format!("{} is not a header name", quoted(node)), HELP);
         return None;
     };
-    if TAKEN.contains(&name.as_str()) {
+    if TAKEN.contains(&name) || is_hop_by_hop(&name) {
         let message = format!("the token cannot go into {}: HTTP itself uses it", quoted(node));
         cx.error(node, code::VALUE, message, HELP);
         return None;

@@ -2,6 +2,7 @@
 
 use super::Known;
 use super::fields::{self, Reader, fixed, header_value, required};
+use crate::base::hop_by_hop::is_hop_by_hop;
 use crate::config::code;
 use crate::config::document::Node;
 use crate::config::model::martian::{Action, Condition, Name, Text};
@@ -12,18 +13,6 @@ use http::{HeaderName, HeaderValue, header};
 /// Names that frame messages: with another value of these, or without one, two readers of a message can disagree where it
 /// ends, or a client waits for the answer to its `Expect`.
 const FRAMING: &[&str] = &["content-length", "transfer-encoding", "expect"];
-/// Names that are about one connection, which porteur strips both ways (RFC 9110 §7.6.1).
-const HOP_BY_HOP: &[&str] = &[
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "upgrade",
-    "http2-settings",
-];
 
 /// `header.Modifier`.
 pub(super) fn set(cx: &mut Context<'_>, known: &Known<'_, '_>) -> Option<Action> {
@@ -73,7 +62,7 @@ pub(super) fn remove(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Action
                 refuse(cx, item);
                 whole = false;
             }
-            Some(name) if HOP_BY_HOP.contains(&name.as_str()) => {
+            Some(name) if is_hop_by_hop(&name) => {
                 let message = format!("{} is about one connection alone and never goes on", quoted(item));
                 cx.warning(item, code::NO_EFFECT, message, "remove it");
             }
@@ -136,7 +125,7 @@ fn source(cx: &mut Context<'_>, object: &Object<'_>, key: &str) -> Option<Header
 fn target(cx: &mut Context<'_>, known: &Known<'_, '_>, key: &str) -> Option<Name> {
     let node = required(cx, known.object, key)?;
     let name = header_name(cx, node)?;
-    if FRAMING.contains(&name.as_str()) || HOP_BY_HOP.contains(&name.as_str()) {
+    if FRAMING.contains(&name.as_str()) || is_hop_by_hop(&name) {
         refuse(cx, node);
         return None;
     }
