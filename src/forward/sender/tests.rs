@@ -1,3 +1,5 @@
+//! Whom trusted proxies name, and what they cannot say.
+
 use super::*;
 use http::header;
 use proptest::prelude::*;
