@@ -1,9 +1,9 @@
 //! One question to an upstream whether it is well: a GET over a connection of its own, made as those for requests are, with the host's
 //! name and without a token.
 
+use crate::base::text::USER_AGENT;
 use crate::compose::exchange::{Waits, as_http2, exchange};
 use crate::config::model::HealthCheck;
-use crate::base::text::USER_AGENT;
 use crate::snapshot::targets::Target;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
