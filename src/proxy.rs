@@ -143,7 +143,11 @@ impl ProxyHttp for Proxy {
         ctx: &mut Context,
     ) -> Result<()> {
         let accepted = ctx.route.as_ref().is_none_or(|route| route.plan.backend.transport.accepts(digest));
-        if accepted { Ok(()) } else { Err(ctx.fail(Failure::Connect)) }
+        if accepted {
+            return Ok(());
+        }
+        attempt::unfit(ctx);
+        Err(ctx.fail(Failure::Connect))
     }
 
     async fn upstream_request_filter(

@@ -37,6 +37,14 @@ pub(super) fn unreached(session: &Session, ctx: &mut Context) -> bool {
     retry::is_sent_again(upstream, &mut route.round, Broken::Unreached, method, left, Instant::now())
 }
 
+/// There is a connection that cannot be used.
+pub(super) fn unfit(ctx: &Context) {
+    let Some(route) = &ctx.route else { return };
+    if let Some(target) = route.round.target() {
+        route.plan.backend.upstream.failed(target, route.round.targets());
+    }
+}
+
 /// An exchange came to no end: whether another attempt is made.
 pub(super) fn broken(session: &mut Session, ctx: &mut Context, error: &Error, client_reused: bool) -> bool {
     let (left, has_failed) = (ctx.left(), ctx.failure.is_some());
