@@ -70,6 +70,10 @@ impl ProxyHttp for Proxy {
         self.limit_keepalive(session);
         // Off, Pingora would answer 400 to a request when anything of the next one comes before it is through.
         session.set_pipelining_enabled(true);
+        if let Some(refusal) = wire::limit_http2(session, &self.limits) {
+            ctx.cause = refusal.cause();
+            return Box::pin(answer(session, ctx, Ingress::Failure(refusal.failure()))).await;
+        }
         wire::clean(session, &ctx.snapshot);
         match ingress(&ctx.snapshot, &wire::view(session)) {
             Ingress::Endpoint(..) if self.in_flight.is_too_many() => {

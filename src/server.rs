@@ -8,6 +8,7 @@ mod background;
 mod descriptors;
 mod doors;
 mod drain;
+mod http;
 pub mod listen;
 mod resolver;
 
@@ -41,7 +42,6 @@ use pingora_core::connectors::ConnectorOptions;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::background::background_service;
-use pingora_proxy::http_proxy;
 use resolver::Resolver;
 use std::io;
 use std::net::SocketAddr;
@@ -152,7 +152,7 @@ impl Gateway {
         server.add_service(background_service("tokens", Tokens { keeper: keeper.clone() }));
         let resolving = Resolving { resolver: Resolver::new(&addresses) };
         let resolving = server.add_service(background_service("resolver", resolving));
-        let proxy = http_proxy(&server.configuration, proxy);
+        let proxy = http::server(&server.configuration, proxy, &model.limits);
         server.add_service(background_service("certificates", doors.certificates));
         let (proxy, closed) = Accepting::new("proxy", proxy, doors.listeners, edge, stop);
         // Clients wait in the listener's backlog until names have addresses, or have had their time.

@@ -47,6 +47,8 @@ pub struct Model {
     pub port: u16,
     /// Where clients connect: first `listen_ip` and `port` with `tls`, then `extra_config.listeners`.
     pub listeners: Vec<Listener>,
+    /// `use_h2c`, here or in `extra_config.router`: HTTP/2 without TLS, on listeners that do not say otherwise.
+    pub use_h2c: bool,
     /// `max_shutdown_wait_time`: how long a drain may take, 30 s unless set.
     pub max_shutdown_wait_time: Duration,
     /// `debug_endpoint`: serve `/__debug/`.
@@ -93,6 +95,8 @@ pub struct Router {
     pub auto_options: bool,
     /// `disable_path_decoding`: `%25`, `%3F` and `%23` may stand in a placeholder's value.
     pub disable_path_decoding: bool,
+    /// `use_h2c`: the same as the service's.
+    pub use_h2c: bool,
     /// `error_body`.
     pub error_body: ErrorBody,
 }
@@ -120,6 +124,7 @@ impl Default for Router {
             remove_extra_slash: false,
             auto_options: false,
             disable_path_decoding: false,
+            use_h2c: false,
             error_body: ErrorBody::default(),
         }
     }

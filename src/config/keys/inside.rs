@@ -73,7 +73,7 @@ const ROUTER: &[Key] = &[
     not_yet("remote_ip_headers", Strings, CLIENT_IP),
     not_yet("trusted_proxies", Strings, CLIENT_IP),
     not_yet("app_engine", Boolean, CLIENT_IP),
-    not_yet("use_h2c", Boolean, "HTTP/2 without TLS"),
+    supported("use_h2c", Boolean, "the same as use_h2c of the service"),
     not_yet("decompress_gzip", Boolean, COMPRESSION),
     not_yet("max_payload", Integer, "a limit on request bodies"),
 ];
@@ -128,6 +128,8 @@ const LIMITS: &[Key] = &[
         Integer,
         "answers after which a connection is closed; no limit unless set",
     ),
+    supported("h2_max_streams", Integer, "requests under way on a connection of HTTP/2; 100 unless set"),
+    supported("h2_idle_timeout", Duration, "how long a connection of HTTP/2 may have none; 5m unless set"),
 ];
 
 const PINS: &str = "browsers no longer pin keys, and KrakenD no longer sends the header";

@@ -49,7 +49,7 @@ pub(super) const KEYS: &[Key] = &[
     supported("tls", Object, "TLS for clients: the port then speaks nothing else"),
     not_yet("client_tls", Object, "TLS settings towards backends"),
     not_yet("allow_insecure_connections", Boolean, "connections without certificate checks"),
-    not_yet("use_h2c", Boolean, "HTTP/2 without TLS"),
+    supported("use_h2c", Boolean, "HTTP/2 without TLS, beside HTTP/1, for clients that begin with it"),
     ignored("sequential_start", Boolean, "porteur's parts have no start order to choose"),
     supported("disable_rest", Boolean, "a placeholder may be a part of a segment: /{id}.json"),
     not_yet("dns_resolver", Any, "a DNS server of its own"),

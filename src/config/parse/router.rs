@@ -27,6 +27,7 @@ pub(super) fn router(cx: &mut Context<'_>, node: Option<&Node>) -> Router {
         remove_extra_slash: object.boolean(cx, "remove_extra_slash"),
         auto_options: object.boolean(cx, "auto_options"),
         disable_path_decoding: object.boolean(cx, "disable_path_decoding"),
+        use_h2c: object.boolean(cx, "use_h2c"),
         error_body: object.get("error_body").and_then(|node| error_body(cx, node)).unwrap_or_default(),
     }
 }
