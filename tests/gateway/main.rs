@@ -59,6 +59,8 @@ mod token_command;
 mod tokens;
 mod transport;
 
+#[path = "../conformance/http2.rs"]
+mod conformance_http2;
 #[path = "../conformance/tls.rs"]
 mod conformance_tls;
 #[path = "../fuzz/harnesses.rs"]
@@ -73,6 +75,8 @@ mod resilience_packet_loss;
 mod resilience_slow_clients;
 #[path = "../resilience/vtc.rs"]
 mod resilience_vtc;
+#[path = "../security/http2_abuse.rs"]
+mod security_http2_abuse;
 #[path = "../security/proxy_protocol.rs"]
 mod security_proxy_protocol;
 #[path = "../security/tls.rs"]

@@ -12,6 +12,7 @@ pub mod fault_proxy;
 pub mod forward_proxy;
 pub mod gate;
 pub mod gateway;
+pub mod h2_frames;
 pub mod haproxy;
 pub mod idp;
 pub mod listener;
