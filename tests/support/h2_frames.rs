@@ -4,7 +4,6 @@
 use super::poll::PATIENCE;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -266,11 +265,6 @@ impl Frames {
                 None => return false,
             }
         }
-    }
-
-    /// How long one write may take.
-    pub fn set_write_timeout(&self, timeout: Duration) {
-        self.stream.set_write_timeout(Some(timeout)).unwrap();
     }
 }
 
