@@ -81,6 +81,10 @@ impl ProxyHttp for Proxy {
             // RFC 9110 §15.2: it knows no interim answers.
             session.set_ignore_info_resp(true);
         }
+        if let Some(refusal) = wire::limit_http2(session, &self.limits) {
+            ctx.cause = refusal.cause();
+            return Box::pin(answer(session, ctx, Ingress::Failure(refusal.failure()))).await;
+        }
         ctx.sender = wire::sender(session, &ctx.snapshot.router.settings().trust);
         wire::clean(session, &ctx.snapshot, ctx.sender);
         match ingress(&ctx.snapshot, &wire::view(session, ctx.sender)) {

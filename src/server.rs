@@ -9,6 +9,7 @@ mod descriptors;
 mod doors;
 mod drain;
 mod health_checks;
+mod http;
 pub mod listen;
 mod lookup;
 mod resolver;
@@ -44,7 +45,6 @@ use pingora_core::connectors::ConnectorOptions;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::background::background_service;
-use pingora_proxy::http_proxy;
 use resolver::Resolver;
 use std::io;
 use std::net::SocketAddr;
@@ -159,7 +159,7 @@ impl Gateway {
         if let Some(checks) = checks {
             server.add_service(background_service("health", Checking { checks }));
         }
-        let proxy = http_proxy(&server.configuration, proxy);
+        let proxy = http::server(&server.configuration, proxy, &model.limits);
         server.add_service(background_service("certificates", doors.certificates));
         let (proxy, closed) = Accepting::new("proxy", proxy, doors.listeners, edge, stop);
         // Clients wait in the listener's backlog until names have addresses, or have had their time.

@@ -57,6 +57,8 @@ pub struct Model {
     pub port: u16,
     /// Where clients connect: first `listen_ip` and `port` with `tls`, then `extra_config.listeners`.
     pub listeners: Vec<Listener>,
+    /// `use_h2c`, here or in `extra_config.router`: HTTP/2 without TLS, on listeners that do not say otherwise.
+    pub use_h2c: bool,
     /// `max_shutdown_wait_time`: how long a drain may take, 30 s unless set.
     pub max_shutdown_wait_time: Duration,
     /// `debug_endpoint`: serve `/__debug/`.
@@ -105,6 +107,8 @@ pub struct Router {
     pub auto_options: bool,
     /// `disable_path_decoding`: `%25`, `%3F` and `%23` may stand in a placeholder's value.
     pub disable_path_decoding: bool,
+    /// `use_h2c`: the same as the service's.
+    pub use_h2c: bool,
     /// `error_body`.
     pub error_body: ErrorBody,
     /// `trusted_proxies` and `remote_ip_headers`.
@@ -141,6 +145,7 @@ impl Default for Router {
             remove_extra_slash: false,
             auto_options: false,
             disable_path_decoding: false,
+            use_h2c: false,
             error_body: ErrorBody::default(),
             trust: Trust::default(),
             max_payload: Some(Self::MAX_PAYLOAD),

@@ -31,7 +31,7 @@ pub struct Edge {
 
 impl Edge {
     pub(super) const fn head_limits(&self) -> HeadLimits {
-        HeadLimits { bytes: self.limits.head_size, fields: self.limits.headers, target: self.limits.uri_length }
+        HeadLimits::of(&self.limits)
     }
 
     pub(super) const fn receive_pace(&self) -> Pace {

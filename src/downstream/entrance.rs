@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -42,10 +43,10 @@ impl Entrance {
         tcp.set_nodelay(true)?;
         let client = self.client(&mut tcp, peer).await?;
         if let Some(acceptor) = &self.tls {
-            return protected(acceptor, tcp, client, descriptor).await;
+            return protected(acceptor, tcp, client, descriptor, longest).await;
         }
         let (early, is_http2) =
-            if self.use_h2c { timeout(longest, preface(&tcp)).await?? } else { (Vec::new(), false) };
+            if self.use_h2c { timeout(longest, preface(&mut tcp)).await?? } else { (Vec::new(), false) };
         Ok(Opened { transport: Transport::plain(tcp, early), client, descriptor, tls: None, is_http2 })
     }
 
@@ -60,30 +61,37 @@ impl Entrance {
     }
 }
 
-async fn protected(acceptor: &Acceptor, tcp: TcpStream, client: SocketAddr, descriptor: i32) -> io::Result<Opened> {
-    let stream = acceptor.accept(tcp).await.map_err(|error| {
+async fn protected(
+    acceptor: &Acceptor,
+    tcp: TcpStream,
+    client: SocketAddr,
+    descriptor: i32,
+    longest: Duration,
+) -> io::Result<Opened> {
+    let mut stream = acceptor.accept(tcp).await.map_err(|error| {
         debug!("no TLS with {client}: {error}");
         io::Error::other(error)
     })?;
     let connection = stream.get_ref().1;
     let is_http2 = tls::alpn(connection) == Some(ALPN::H2);
     let digest = Arc::new(tls::digest(connection));
-    Ok(Opened { transport: Transport::protected(stream), client, descriptor, tls: Some(digest), is_http2 })
+    // Pingora would wait for the preface without end, and log an error if something else comes.
+    let early = if is_http2 { timeout(longest, preface(&mut stream)).await?? } else { (Vec::new(), false) };
+    let (early, is_preface) = early;
+    if is_http2 && !is_preface {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "no preface of HTTP/2"));
+    }
+    Ok(Opened { transport: Transport::protected(stream, early), client, descriptor, tls: Some(digest), is_http2 })
 }
 
 /// Reads until the bytes can be told from HTTP/2's preface. (Pingora waits for all 24, which a short request of HTTP/1 does
 /// not have: `pingora-core/src/apps/mod.rs`.)
-async fn preface(tcp: &TcpStream) -> io::Result<(Vec<u8>, bool)> {
+async fn preface(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(Vec<u8>, bool)> {
     let mut early = Vec::with_capacity(PREFACE.len());
-    let mut bytes = [0; PREFACE.len()];
     while early.len() < PREFACE.len() && PREFACE.starts_with(&early) {
-        tcp.readable().await?;
-        let room = PREFACE.len() - early.len();
-        match tcp.try_read(bytes.get_mut(..room).unwrap_or_default()) {
-            Ok(0) => break,
-            Ok(read) => early.extend_from_slice(bytes.get(..read).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+        let left = PREFACE.len() - early.len();
+        if (&mut *stream).take(left as u64).read_buf(&mut early).await? == 0 {
+            break;
         }
     }
     let is_http2 = early == PREFACE;

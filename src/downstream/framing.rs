@@ -26,11 +26,14 @@ mod authority;
 mod bytes;
 mod chunks;
 mod fields;
+mod parsed;
 mod request_line;
 mod value;
 
+use crate::config::model::Limits;
 use chunks::Chunks;
 use fields::{Fields, Found, Section};
+pub use parsed::ParsedHead;
 use request_line::RequestLine;
 
 /// How large a head may be. Trailers are held to the same.
@@ -42,6 +45,14 @@ pub struct HeadLimits {
     pub fields: usize,
     /// Bytes of the target.
     pub target: usize,
+}
+
+impl HeadLimits {
+    /// Those of the configuration.
+    #[must_use]
+    pub const fn of(limits: &Limits) -> Self {
+        Self { bytes: limits.head_size, fields: limits.headers, target: limits.uri_length }
+    }
 }
 
 /// Follows one connection.

@@ -24,9 +24,9 @@ impl Transport {
         Self { early, carrier: Carrier::Plain(tcp) }
     }
 
-    /// TLS after its handshake.
-    pub(super) fn protected(tls: TlsStream<TcpStream>) -> Self {
-        Self { early: Vec::new(), carrier: Carrier::Tls(Box::new(tls)) }
+    /// TLS after its handshake. `early` was read of it already and comes first.
+    pub(super) fn protected(tls: TlsStream<TcpStream>, early: Vec<u8>) -> Self {
+        Self { early, carrier: Carrier::Tls(Box::new(tls)) }
     }
 
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {

@@ -26,7 +26,7 @@ impl Doors {
     pub(super) fn open(model: &Model, metrics: &Metrics) -> Result<Self, StartError> {
         let mut doors = Self::default();
         for listener in &model.listeners {
-            let entrance = entrance(listener, metrics)?;
+            let entrance = entrance(listener, model.use_h2c, metrics)?;
             let Listening { listener, address } = Listening::new(listen::public(listener.ip, listener.port)?)?;
             doors.certificates.0.extend(entrance.tls.clone());
             doors.addresses.push(address);
@@ -36,10 +36,10 @@ impl Doors {
     }
 }
 
-fn entrance(listener: &Listener, metrics: &Metrics) -> Result<Entrance, StartError> {
+fn entrance(listener: &Listener, use_h2c: bool, metrics: &Metrics) -> Result<Entrance, StartError> {
     let tls = listener.tls.as_ref().map(|tls| Acceptor::new(tls, &metrics.tls)).transpose()?;
     let proxy_protocol = listener.proxy_protocol.clone().map(|rules| (rules, metrics.tls.clone()));
-    Ok(Entrance { use_h2c: listener.use_h2c.unwrap_or_default(), proxy_protocol, tls })
+    Ok(Entrance { use_h2c: listener.use_h2c.unwrap_or(use_h2c), proxy_protocol, tls })
 }
 
 /// The background service that looks after the files of certificates.

@@ -360,6 +360,7 @@ mod tests {
             listen_ip: None,
             port: 0,
             listeners: Vec::new(),
+            use_h2c: false,
             max_shutdown_wait_time: Duration::ZERO,
             debug_endpoint: false,
             echo_endpoint: false,

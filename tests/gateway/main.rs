@@ -69,6 +69,8 @@ mod transport;
 
 #[path = "../conformance/grpc.rs"]
 mod conformance_grpc;
+#[path = "../conformance/http2.rs"]
+mod conformance_http2;
 #[path = "../conformance/tls.rs"]
 mod conformance_tls;
 #[path = "../conformance/upstream_http2.rs"]
@@ -103,6 +105,8 @@ mod resilience_service_discovery;
 mod resilience_slow_clients;
 #[path = "../resilience/vtc.rs"]
 mod resilience_vtc;
+#[path = "../security/http2_abuse.rs"]
+mod security_http2_abuse;
 #[path = "../security/proxy_protocol.rs"]
 mod security_proxy_protocol;
 #[path = "../security/tls.rs"]

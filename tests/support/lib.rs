@@ -15,6 +15,7 @@ pub mod forward_proxy;
 pub mod gate;
 pub mod gateway;
 pub mod grpc;
+pub mod h2_frames;
 pub mod h2_upstream;
 pub mod haproxy;
 pub mod idp;

@@ -37,6 +37,22 @@ impl Program {
         Self::of(command, variables, file)
     }
 
+    /// Starts it with this configuration, which begins as [`configuration`] does.
+    #[track_caller]
+    pub fn configured(configuration: &Value) -> Self {
+        let file = ConfigFile::json(configuration.to_string());
+        let mut command = Command::new(PROGRAM);
+        command.args(["run", "-c"]).arg(file.path());
+        Self::of(command, &[], file)
+    }
+
+    /// The bytes of memory it holds, as proc(5) has them.
+    #[track_caller]
+    pub fn resident(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.daemon.pid())).unwrap();
+        text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+    }
+
     /// Starts it with these endpoints, in a process that may have so many descriptors.
     #[track_caller]
     pub fn with_descriptors(limit: u32, endpoints: &[Value]) -> Self {

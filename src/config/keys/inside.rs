@@ -76,7 +76,7 @@ const ROUTER: &[Key] = &[
     ),
     supported("trusted_proxies", Strings, "networks and addresses of the proxies in front that are believed"),
     refused("app_engine", Boolean, "it believes a header of every client; list the proxies in trusted_proxies"),
-    not_yet("use_h2c", Boolean, "HTTP/2 without TLS"),
+    supported("use_h2c", Boolean, "the same as use_h2c of the service"),
     not_yet("decompress_gzip", Boolean, COMPRESSION),
     supported("max_payload", Integer, "bytes of the longest body of a request; 10485760 unless set, 0: any"),
 ];
@@ -131,6 +131,8 @@ const LIMITS: &[Key] = &[
         Integer,
         "answers after which a connection is closed; no limit unless set",
     ),
+    supported("h2_max_streams", Integer, "requests under way on a connection of HTTP/2; 100 unless set"),
+    supported("h2_idle_timeout", Duration, "how long a connection of HTTP/2 may have none; 5m unless set"),
 ];
 
 const PINS: &str = "browsers no longer pin keys, and KrakenD no longer sends the header";

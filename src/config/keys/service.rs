@@ -1,7 +1,7 @@
 //! Keys of the service: the root of the file.
 
 use super::Kind::{Boolean, Duration, Integer, List, Object, String, Strings};
-use super::{Key, ignored, not_yet, observed, refused, supported};
+use super::{Key, ignored, observed, refused, supported};
 use crate::config::keys::Kind;
 
 /// Words of `output_encoding`.
@@ -60,7 +60,7 @@ pub(super) const KEYS: &[Key] = &[
     supported("tls", Object, "TLS for clients: the port then speaks nothing else"),
     supported("client_tls", Object, "TLS towards backends that do not say otherwise"),
     supported("allow_insecure_connections", Boolean, "certificates of upstreams are not checked"),
-    not_yet("use_h2c", Boolean, "HTTP/2 without TLS"),
+    supported("use_h2c", Boolean, "HTTP/2 without TLS, beside HTTP/1, for clients that begin with it"),
     ignored("sequential_start", Boolean, "porteur's parts have no start order to choose"),
     supported("disable_rest", Boolean, "a placeholder may be a part of a segment: /{id}.json"),
     supported(

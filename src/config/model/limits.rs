@@ -33,6 +33,10 @@ pub struct Limits {
     pub requests: Option<usize>,
     /// `limits.max_requests_per_connection`: after so many answers the connection is closed. `None`: never.
     pub requests_per_connection: Option<NonZeroU32>,
+    /// `limits.h2_max_streams`: requests under way on a connection of HTTP/2. 100 unless set.
+    pub h2_streams: u32,
+    /// `limits.h2_idle_timeout`: how long a connection of HTTP/2 may have no request under way. 5 min unless set.
+    pub h2_idle_timeout: Duration,
 }
 
 impl Limits {
@@ -45,6 +49,8 @@ impl Limits {
     pub const LARGEST_HEAD: usize = 1024 * 1024;
     /// The largest `limits.max_headers`, for the same reason (`MAX_HEADERS`, 256).
     pub const MOST_HEADERS: usize = 250;
+    /// The largest `limits.h2_max_streams`. Each stream may hold a window of a body in memory.
+    pub const MOST_STREAMS: u32 = 1000;
 }
 
 impl Default for Limits {
@@ -62,6 +68,8 @@ impl Default for Limits {
             connections: None,
             requests: None,
             requests_per_connection: None,
+            h2_streams: 100,
+            h2_idle_timeout: Duration::from_secs(300),
         }
     }
 }

@@ -5,7 +5,9 @@ use super::super::document::Node;
 use super::super::keys::Level;
 use super::super::model::Limits;
 use super::super::read::{Context, Object};
+use std::fmt::Display;
 use std::num::NonZeroU32;
+use std::str::FromStr;
 use std::time::Duration;
 
 const WHOLE: &str = "a whole number that is not negative";
@@ -32,6 +34,7 @@ pub(super) fn limits(cx: &mut Context<'_>, root: &Object<'_>, namespace: Option<
 
 fn named(cx: &mut Context<'_>, object: &Object<'_>, default: Limits) -> Limits {
     let headers = at_most(cx, object, "max_headers", Limits::MOST_HEADERS);
+    let h2_idle_timeout = object.duration(cx, "h2_idle_timeout").filter(|time| !time.is_zero());
     Limits {
         headers: headers.unwrap_or(default.headers),
         uri_length: at_most(cx, object, "max_uri_length", default.head_size).unwrap_or(default.uri_length),
@@ -40,6 +43,8 @@ fn named(cx: &mut Context<'_>, object: &Object<'_>, default: Limits) -> Limits {
         connections: number(cx, object, "max_connections").filter(|count| *count > 0).map(|count| count as usize),
         requests: number(cx, object, "max_requests").filter(|count| *count > 0).map(|count| count as usize),
         requests_per_connection: number(cx, object, "max_requests_per_connection").and_then(NonZeroU32::new),
+        h2_streams: at_most(cx, object, "h2_max_streams", Limits::MOST_STREAMS).unwrap_or(default.h2_streams),
+        h2_idle_timeout: h2_idle_timeout.unwrap_or(default.h2_idle_timeout),
         ..default
     }
 }
@@ -54,9 +59,12 @@ fn number(cx: &mut Context<'_>, object: &Object<'_>, key: &str) -> Option<u32> {
 }
 
 /// 0 is "not set".
-fn at_most(cx: &mut Context<'_>, object: &Object<'_>, key: &str, most: usize) -> Option<usize> {
+fn at_most<N>(cx: &mut Context<'_>, object: &Object<'_>, key: &str, most: N) -> Option<N>
+where
+    N: Copy + Default + Display + FromStr + PartialOrd,
+{
     let node = object.get(key)?;
-    let number = cx.integer::<usize>(node, WHOLE).filter(|number| *number > 0)?;
+    let number = cx.integer::<N>(node, WHOLE).filter(|number| *number > N::default())?;
     if number > most {
         let message = format!("`{key}` is {number}, and at most {most} is possible");
         cx.error(node, code::VALUE, message, format!("write a number up to {most}"));

@@ -46,6 +46,7 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
     let limits = limits::limits(cx, &root, namespaces.get("limits"));
     let tls = root.get("tls").and_then(|node| tls::tls(cx, node));
     let main = Listener { ip: listen_ip, port, tls, use_h2c: None, proxy_protocol: None };
+    let use_h2c = root.boolean(cx, "use_h2c") || settings.use_h2c;
     let listeners = listeners::listeners(cx, namespaces.get("listeners"), main, admin.as_ref());
     let speaks_tls = listeners.iter().any(|listener| listener.tls.is_some());
     let security = security_http::security(cx, namespaces.get("security/http"), speaks_tls);
@@ -55,6 +56,7 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
         listen_ip,
         port,
         listeners,
+        use_h2c,
         max_shutdown_wait_time: root.duration(cx, "max_shutdown_wait_time").unwrap_or(DEFAULT_SHUTDOWN),
         debug_endpoint: root.boolean(cx, "debug_endpoint") || cx.options.debug,
         echo_endpoint: root.boolean(cx, "echo_endpoint"),

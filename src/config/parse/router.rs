@@ -33,6 +33,7 @@ pub(super) fn router(cx: &mut Context<'_>, node: Option<&Node>) -> Router {
             .get("max_payload")
             .and_then(|node| cx.integer::<usize>(node, "a number of bytes"))
             .map_or(defaults.max_payload, |bytes| (bytes > 0).then_some(bytes)),
+        use_h2c: object.boolean(cx, "use_h2c"),
         error_body: object.get("error_body").and_then(|node| error_body(cx, node)).unwrap_or_default(),
     }
 }

@@ -373,7 +373,7 @@ async fn a_client_that_takes_nothing_is_given_up_while_records_wait() {
     let authority = Authority::new();
     let (acceptor, _) = acceptor(&block(vec![authority.pair("a", &["a.test"])]));
     let (accepted, _client) = meet(&acceptor, authority.client(&BOTH, None), "a.test").await;
-    let mut transport = Transport::protected(accepted.unwrap());
+    let mut transport = Transport::protected(accepted.unwrap(), Vec::new());
     let mut outbound = Outbound::new(Pace::new(None, Duration::from_secs(1)));
     let answer = async {
         loop {
