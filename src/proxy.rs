@@ -5,6 +5,7 @@
 mod composed;
 pub mod context;
 mod echo;
+mod http2;
 pub mod in_flight;
 mod modify;
 mod replay;
@@ -70,7 +71,7 @@ impl ProxyHttp for Proxy {
         self.limit_keepalive(session);
         // Off, Pingora would answer 400 to a request when anything of the next one comes before it is through.
         session.set_pipelining_enabled(true);
-        if let Some(refusal) = wire::limit_http2(session, &self.limits) {
+        if let Some(refusal) = http2::receive(session, &self.limits) {
             ctx.cause = refusal.cause();
             return Box::pin(answer(session, ctx, Ingress::Failure(refusal.failure()))).await;
         }
