@@ -81,11 +81,9 @@ mod tests {
 
     #[test]
     fn crumbs_are_joined_and_whole_cookies_are_left_alone() {
-        for (cookies, expected) in [
-            (&[][..], &[][..]),
-            (&["a=1; b=2"], &["a=1; b=2"]),
-            (&["a=1", "b=2", "c"], &["a=1; b=2; c"]),
-        ] {
+        for (cookies, expected) in
+            [(&[][..], &[][..]), (&["a=1; b=2"], &["a=1; b=2"]), (&["a=1", "b=2", "c"], &["a=1; b=2; c"])]
+        {
             let request = request(cookies);
             let found: Vec<_> = request.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
             assert_eq!(found, expected.iter().map(|text| text.as_bytes()).collect::<Vec<_>>());

@@ -4,8 +4,9 @@
 use crate::support::client;
 use crate::support::gateway::{Running, endpoint};
 use crate::support::h2_frames::{
-    ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frames, HEADERS, Outcome, PADDED, PING,
-    PREFACE, PRIORITY, REFUSED_STREAM, SETTINGS, WINDOW_UPDATE, block, field, frame, get, post, pseudo, push_length, reset,
+    ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frames, HEADERS, Outcome, PADDED,
+    PING, PREFACE, PRIORITY, REFUSED_STREAM, SETTINGS, WINDOW_UPDATE, block, field, frame, get, post, pseudo,
+    push_length, reset,
 };
 use crate::support::poll::{PATIENCE, eventually};
 use crate::support::program::{Program, configuration};
@@ -209,7 +210,8 @@ fn an_answer_waits_for_a_closed_window_no_longer_than_write_timeout() {
     let edge = Edge::with(&json!({ "write_timeout": "300ms" }), &json!({}));
     let mut client = Frames::with(edge.gateway.address, &[(4, 0)]);
     client.flood(streams(50).map(|stream| get(stream, "/a")));
-    let cut = |outcome: &Outcome| matches!(outcome, Outcome::Answer { status: 200, body, cut: true } if body.is_empty());
+    let cut =
+        |outcome: &Outcome| matches!(outcome, Outcome::Answer { status: 200, body, cut: true } if body.is_empty());
     let outcome = client.outcome(1);
     assert!(cut(&outcome), "{outcome:?}");
     edge.serves_others();
@@ -238,7 +240,7 @@ fn requests_whose_bodies_never_come_end_with_the_timeout_of_their_endpoint() {
     let mut client = edge.client();
     client.flood(streams(100).map(|stream| post(stream, "/p")));
     let outcome = client.outcome(1);
-    assert!(matches!(outcome.status(), 408 | 504), "{outcome:?}");
+    assert_eq!(outcome.status(), 504, "{outcome:?}");
     edge.serves_others();
     assert!(edge.upstream.requests().iter().all(|request| request.method == "GET"));
 }
