@@ -6,6 +6,7 @@ mod attempt;
 mod composed;
 pub mod context;
 mod echo;
+mod http2;
 pub mod in_flight;
 mod modify;
 mod payload;
@@ -81,7 +82,7 @@ impl ProxyHttp for Proxy {
             // RFC 9110 §15.2: it knows no interim answers.
             session.set_ignore_info_resp(true);
         }
-        if let Some(refusal) = wire::limit_http2(session, &self.limits) {
+        if let Some(refusal) = http2::receive(session, &self.limits) {
             ctx.cause = refusal.cause();
             return Box::pin(answer(session, ctx, Ingress::Failure(refusal.failure()))).await;
         }

@@ -5,6 +5,7 @@ mod cel;
 mod credential_methods;
 mod credential_requests;
 mod credentials;
+mod http2;
 mod http_cache;
 mod json_schema;
 mod lints;

@@ -1,8 +1,7 @@
 //! Between Pingora's session and our own types: the view of a request, a reply written, the record of an answer.
 
-use crate::config::model::{Limits, Trust};
+use crate::config::model::Trust;
 use crate::downstream::client_stream::ClientStream;
-use crate::downstream::framing::{HeadLimits, ParsedHead};
 use crate::downstream::refusal::Refusal;
 use crate::forward::ingress::cleaned_target;
 use crate::forward::reply::Reply;
@@ -16,9 +15,6 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 use std::time::{Duration, SystemTime};
-
-/// How long a client of HTTP/2 may leave an answer waiting unless `write_timeout` says so.
-const CLOSED_WINDOW: Duration = Duration::from_secs(60);
 
 /// The view of a session's request.
 pub(super) fn view(session: &Session, sender: Sender) -> RequestView<'_> {
@@ -46,24 +42,6 @@ pub(super) fn sender(session: &Session, trust: &Trust) -> Sender {
 /// The connection of a session of HTTP/1.
 pub(super) fn connection(session: &Session) -> Option<&ClientStream> {
     ClientStream::of(session.stream()?.as_ref())
-}
-
-/// Sets the time that an answer of HTTP/2 may wait for its client, whose windows may be closed while its connection is
-/// not. And what `downstream` looks at in a head of HTTP/1 before Pingora has it is looked at here: whether the request
-/// is refused.
-pub(super) fn limit_http2(session: &mut Session, limits: &Limits) -> Option<Refusal> {
-    session.as_http2()?;
-    session.set_write_timeout(Some(limits.write_timeout.unwrap_or(CLOSED_WINDOW)));
-    let request = session.req_header();
-    let authority = request.uri.authority().map(|authority| authority.as_str().as_bytes());
-    let host = || request.headers.get(header::HOST).map(|host| host.as_bytes());
-    let head = ParsedHead {
-        method: &request.method,
-        target: request.raw_path(),
-        authority: authority.or_else(host),
-        fields: request.headers.len(),
-    };
-    head.check(HeadLimits::of(limits)).err().map(Refusal::Violation)
 }
 
 /// Why the body of the request ended early, if that is the client's fault.

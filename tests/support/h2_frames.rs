@@ -144,7 +144,7 @@ impl Frames {
         let settings = [&[(1, 0)], settings].concat();
         let settings: Vec<u8> =
             settings.iter().flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat()).collect();
-        client.send(&[PREFACE, &frame(SETTINGS, 0, 0, &settings)].concat());
+        client.send([PREFACE, &frame(SETTINGS, 0, 0, &settings)].concat());
         client
     }
 
@@ -229,7 +229,8 @@ impl Frames {
                 HEADERS if head.is_none() => head = Some(status(&frame.payload)),
                 DATA => body.extend(frame.payload),
                 RST_STREAM => {
-                    return head.map_or(Outcome::Reset(number(&frame.payload)), |status| answer(status, body, true));
+                    return head
+                        .map_or_else(|| Outcome::Reset(number(&frame.payload)), |status| answer(status, body, true));
                 }
                 _ => continue,
             }
