@@ -128,7 +128,7 @@ fn a_client_that_does_not_send_its_body_has_nobody_left_out() {
     for _ in 0..2 {
         let mut connection = Connection::open(gateway.address);
         connection.write("POST / HTTP/1.1\r\nHost: porteur.test\r\nContent-Length: 10\r\n\r\nhalf");
-        assert_eq!(connection.response().status, 504);
+        assert_eq!(connection.response().status, 408);
     }
     assert_eq!(gateway.metric(EJECTIONS), 0.0);
 }
