@@ -15,7 +15,6 @@ mod inbound;
 mod linger;
 mod outbound;
 mod pace;
-mod patience;
 pub mod proxy_protocol;
 pub mod refusal;
 pub mod tls;
