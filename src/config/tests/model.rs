@@ -144,7 +144,6 @@ fn variables_override_root_scalars() {
         ("KRAKEND_PORT", "hunter2", "from 0 to 65535"),
         ("KRAKEND_PORT", "tcp://10.0.0.1:8080", "enableServiceLinks"),
         ("KRAKEND_TIMEOUT", "hunter2", "duration"),
-        ("KRAKEND_USE_H2C", "true", "unset `KRAKEND_USE_H2C`"),
         ("KRAKEND_OUTPUT_ENCODING", "hunter2", "its value is no output_encoding"),
         ("KRAKEND_LISTEN_IP", "hunter2", "its value is not an IP address"),
     ] {

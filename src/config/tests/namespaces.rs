@@ -38,7 +38,7 @@ fn what_porteur_will_not_do_is_refused_by_name_wherever_it_stands() {
 fn keys_inside_built_namespaces_are_checked() {
     let router = |members: &str| format!(r#"{{"version": 3, "extra_config": {{"router": {{{members}}}}}}}"#);
     problem(&router(r#""disable_heatlh": true"#), code::UNKNOWN_KEY, "\"disable_heatlh\"", "`disable_health`");
-    problem(&router(r#""max_payload": 1"#), code::NOT_BUILT, "\"max_payload\"", "request bodies");
+    problem(&router(r#""decompress_gzip": true"#), code::NOT_BUILT, "\"decompress_gzip\"", "compression");
     let admin = |listen: &str| format!(r#"{{"version": 3, "extra_config": {{"admin": {{"listen": "{listen}"}}}}}}"#);
     problem(&admin("0.0.0.0:9901"), code::VALUE, "\"0.0.0.0:9901\"", "loopback");
     problem(&admin("localhost:9901"), code::VALUE, "\"localhost:9901\"", "127.0.0.1:9901");
