@@ -6,6 +6,7 @@
 pub mod built_in;
 pub mod conditions;
 pub mod connection;
+pub mod cookies;
 pub mod egress;
 pub mod errors;
 pub mod expect;

@@ -104,8 +104,8 @@ impl ProxyHttp for Proxy {
                 let round = plan.backend.upstream.round(ctx.started);
                 ctx.tunnel = tunnel::asked(session, ctx.sender, &plan);
                 let must_wait = plan.backend.token.as_ref().is_some_and(|token| !token.slot.is_usable(ctx.started));
+                let has_breaker = plan.backend.breaker.is_some();
                 ctx.route = Some(Route::new(plan, params, round));
-                let has_breaker = ctx.route.as_ref().is_some_and(|route| route.plan.backend.breaker.is_some());
                 if has_breaker && Box::pin(attempt::is_stopped(session, ctx)).await? {
                     return Ok(true);
                 }

@@ -6,7 +6,6 @@ use crate::compose::answered::{Answered, Rest};
 use crate::compose::elsewhere::Stranger;
 use crate::compose::exchange::{Waits, as_http2, exchange};
 use crate::compose::kept::{self, Kept, Looked};
-
 use crate::compose::prepare::{self, Prepared};
 use crate::compose::redirect::{self, Hop};
 use crate::compose::request::ClientRequest;

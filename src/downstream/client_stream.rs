@@ -5,7 +5,7 @@
 
 use crate::downstream::connections::Place;
 use crate::downstream::edge::Edge;
-use crate::downstream::inbound::{Inbound, Taken};
+use crate::downstream::inbound::Inbound;
 use crate::downstream::linger::Linger;
 use crate::downstream::outbound::Outbound;
 use crate::downstream::refusal::Refusal;
@@ -133,15 +133,13 @@ impl ClientStream {
                     return Poll::Ready(Ok(()));
                 }
                 let heads = inbound.heads();
-                let taken = inbound.take(came, &self.edge);
+                let passed = inbound.take(came, &self.edge);
                 if inbound.heads() != heads {
                     self.place.presence().is_busy();
                     let timeout = self.edge.limits.write_timeout;
                     self.outbound.expect_by(timeout.map(|timeout| Instant::now() + timeout));
                 }
-                if let Taken::Only(passed) = taken {
-                    buffer.set_filled(before + passed);
-                }
+                buffer.set_filled(before + passed);
                 Poll::Ready(Ok(()))
             }
             failed @ Poll::Ready(Err(_)) => failed,
@@ -154,16 +152,15 @@ impl ClientStream {
             match &mut self.ending {
                 Ending::NotYet => {
                     let Some(inbound) = &self.inbound else { return Poll::Ready(Ok(())) };
-                    if !inbound.is_refused_in_head() {
-                        self.edge.connections.metrics().cut(Cut::Refused);
-                        self.ending = Ending::Over;
-                        return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refusal)));
-                    }
-                    if inbound.is_answering() {
+                    if inbound.is_refused_in_head() && inbound.is_answering() {
                         // Its turn comes after the answers of those before it; Pingora reads again then.
                         return Poll::Pending;
                     }
                     self.edge.connections.metrics().cut(Cut::Refused);
+                    if !inbound.is_refused_in_head() {
+                        self.ending = Ending::Over;
+                        return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refusal)));
+                    }
                     self.edge.refused(refusal, self.client_ip(), inbound.age());
                     let answer = refusal.answer(self.edge.return_error_msg);
                     self.ending = Ending::Answering;

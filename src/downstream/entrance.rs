@@ -1,6 +1,7 @@
 //! What a connection goes through before its first request: who the client is, TLS, and which protocol it speaks.
 
 use crate::config::model::ProxyProtocol;
+use crate::downstream::client_stream::Opened;
 use crate::downstream::proxy_protocol::{self, Ends};
 use crate::downstream::tls::{self, Acceptor};
 use crate::downstream::transport::Transport;
@@ -15,8 +16,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-
-use crate::downstream::client_stream::Opened;
 
 /// How a connection of HTTP/2 begins (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -76,9 +75,9 @@ async fn protected(
     let is_http2 = tls::alpn(connection) == Some(ALPN::H2);
     let digest = Arc::new(tls::digest(connection));
     // Pingora would wait for the preface without end, and log an error if something else comes.
-    let early = if is_http2 { timeout(longest, preface(&mut stream)).await?? } else { (Vec::new(), false) };
-    let (early, is_preface) = early;
-    if is_http2 && !is_preface {
+    let (early, is_preface) =
+        if is_http2 { timeout(longest, preface(&mut stream)).await?? } else { (Vec::new(), false) };
+    if is_preface != is_http2 {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "no preface of HTTP/2"));
     }
     Ok(Opened { transport: Transport::protected(stream, early), client, descriptor, tls: Some(digest), is_http2 })

@@ -30,14 +30,6 @@ pub(super) struct Inbound {
     began: Instant,
 }
 
-/// How a read went.
-pub(super) enum Taken {
-    /// All bytes may pass.
-    All,
-    /// Only so many may.
-    Only(usize),
-}
-
 impl Inbound {
     pub(super) fn new(edge: &Edge) -> Self {
         Self {
@@ -53,8 +45,8 @@ impl Inbound {
         }
     }
 
-    /// Follows bytes that have come.
-    pub(super) fn take(&mut self, bytes: &[u8], edge: &Edge) -> Taken {
+    /// Follows bytes that have come, and says how many of them may pass.
+    pub(super) fn take(&mut self, bytes: &[u8], edge: &Edge) -> usize {
         let (heads, was_idle) = (self.framing.requests(), self.framing.is_between_requests());
         let followed = self.framing.follow(bytes);
         if self.framing.requests() != heads {
@@ -67,10 +59,10 @@ impl Inbound {
         }
         self.pace.moved(bytes.len());
         match followed {
-            Ok(()) => Taken::All,
+            Ok(()) => bytes.len(),
             Err(refused) => {
                 self.refuse(Refusal::Violation(refused.violation), refused.in_body);
-                Taken::Only(refused.passed)
+                refused.passed
             }
         }
     }
@@ -151,7 +143,7 @@ impl Inbound {
     /// # Errors
     /// A request for the switch was not the last thing that came.
     pub(super) fn see_answer(&mut self, bytes: &[u8]) -> Result<bool, Violation> {
-        let answer = self.finished.load(Ordering::Relaxed) + 1;
+        let answer = self.finished() + 1;
         let is_switch = bytes.starts_with(b"HTTP/1.1 101 ");
         if self.head_out == answer || (bytes.starts_with(b"HTTP/1.1 1") && !is_switch) {
             return Ok(false);

@@ -32,7 +32,8 @@ impl Transport {
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.early.is_empty() {
             let length = self.early.len().min(buffer.remaining());
-            self.early.drain(..length).for_each(|byte| buffer.put_slice(&[byte]));
+            let later = self.early.split_off(length);
+            buffer.put_slice(&std::mem::replace(&mut self.early, later));
             return Poll::Ready(Ok(()));
         }
         match &mut self.carrier {

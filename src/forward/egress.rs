@@ -6,16 +6,15 @@
 use crate::base::Failure;
 use crate::base::text::write_ipv4;
 use crate::config::model::{AllowList, OnMissing, Trust};
-use crate::forward::{RequestView, max_forwards, sender, upgrade};
+use crate::forward::{RequestView, cookies, max_forwards, sender, upgrade};
 use crate::snapshot::backend::{BackendPlan, DpopUse, TokenUse};
 use crate::snapshot::target::{Params, TargetBuffer};
 use crate::telemetry::metrics::MissingAction;
 use crate::token::slot::Token;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderName, HeaderValue, Method, Version, header};
 use pingora::http::RequestHeader;
-use pingora::{Error, ErrorType};
 use smallvec::SmallVec;
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -50,7 +49,7 @@ pub fn rewrite(
     if request.version == Version::HTTP_2 {
         keep_trailers(client, request).map_err(|_| Failure::Internal)?;
     }
-    one_cookie_field(request).map_err(|_| Failure::Internal)?;
+    cookies::join(request).map_err(|_| Failure::Internal)?;
     count_hop(client, request).map_err(|_| Failure::Internal)?;
     if client.version == Version::HTTP_10 {
         // RFC 9110 §10.1.1: it cannot have meant it, and would not know the answer.
@@ -107,24 +106,6 @@ fn keep_trailers(client: &RequestView<'_>, request: &mut RequestHeader) -> pingo
     }
     request.remove_header(&header::TE);
     Ok(())
-}
-
-/// HTTP/2 lets a client send each cookie in a field of its own; outside of it they are one (RFC 9113 §8.2.3).
-fn one_cookie_field(request: &mut RequestHeader) -> pingora::Result<()> {
-    let mut fields = request.headers.get_all(header::COOKIE).iter();
-    if fields.next().is_none() || fields.next().is_none() {
-        return Ok(());
-    }
-    let mut joined = BytesMut::new();
-    for field in request.headers.get_all(header::COOKIE) {
-        if !joined.is_empty() {
-            joined.extend_from_slice(b"; ");
-        }
-        joined.extend_from_slice(field.as_bytes());
-    }
-    let joined =
-        HeaderValue::from_maybe_shared(joined.freeze()).map_err(|_| Error::new(ErrorType::InvalidHTTPHeader))?;
-    request.insert_header("Cookie", joined)
 }
 
 /// One hop less is left to an OPTIONS request that counts them, whatever the endpoint lets through (RFC 9110 §7.6.2).

@@ -6,7 +6,8 @@
 use crate::config::model::Limits;
 use crate::downstream::framing::{HeadLimits, ParsedHead};
 use crate::downstream::refusal::Refusal;
-use http::{HeaderMap, HeaderValue, header};
+use crate::forward::cookies;
+use http::{HeaderValue, header};
 use pingora::http::RequestHeader;
 use pingora_proxy::Session;
 use std::time::Duration;
@@ -22,7 +23,8 @@ pub(super) fn receive(session: &mut Session, limits: &Limits) -> Option<Refusal>
     let refusal = check(session.req_header(), limits);
     if refusal.is_none() {
         name_host(session.req_header_mut());
-        join_cookies(session.req_header_mut());
+        // What was joined of cookies is one.
+        let _ = cookies::join(session.req_header_mut());
     }
     refusal
 }
@@ -45,48 +47,5 @@ fn name_host(request: &mut RequestHeader) {
     if let Some(authority) = authority {
         // Such a name is always a good one.
         let _ = request.insert_header(header::HOST, authority);
-    }
-}
-
-/// RFC 9113 §8.2.3: a cookie may come in several fields, which are one in HTTP/1.
-fn join_cookies(request: &mut RequestHeader) {
-    if let Some(cookie) = joined(&request.headers) {
-        let _ = request.insert_header(header::COOKIE, cookie);
-    }
-}
-
-fn joined(headers: &HeaderMap) -> Option<HeaderValue> {
-    let mut crumbs = headers.get_all(header::COOKIE).iter();
-    let (first, second) = (crumbs.next()?, crumbs.next()?);
-    let mut cookie = first.as_bytes().to_vec();
-    for crumb in std::iter::once(second).chain(crumbs) {
-        cookie.extend_from_slice(b"; ");
-        cookie.extend_from_slice(crumb.as_bytes());
-    }
-    HeaderValue::from_maybe_shared(bytes::Bytes::from(cookie)).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn request(cookies: &[&'static str]) -> RequestHeader {
-        let mut request = RequestHeader::build("GET", b"/", None).expect("a request");
-        for cookie in cookies {
-            request.append_header("cookie", HeaderValue::from_static(cookie)).expect("a field");
-        }
-        join_cookies(&mut request);
-        request
-    }
-
-    #[test]
-    fn crumbs_are_joined_and_whole_cookies_are_left_alone() {
-        for (cookies, expected) in
-            [(&[][..], &[][..]), (&["a=1; b=2"], &["a=1; b=2"]), (&["a=1", "b=2", "c"], &["a=1; b=2; c"])]
-        {
-            let request = request(cookies);
-            let found: Vec<_> = request.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-            assert_eq!(found, expected.iter().map(|text| text.as_bytes()).collect::<Vec<_>>());
-        }
     }
 }

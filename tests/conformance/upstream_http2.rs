@@ -20,6 +20,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use tokio::sync::Notify;
 
 fn by(path: &str, host: &str, client: Value) -> Value {
     let mut endpoint = endpoint(path, host, path);
@@ -214,17 +215,28 @@ fn a_stream_that_may_have_been_looked_at_is_not_sent_again() {
 
 #[test]
 fn an_answer_that_is_reset_midway_does_not_look_whole() {
-    let upstream = H2Upstream::start(|mut stream| async move {
-        let response = Response::builder().body(()).unwrap();
-        let mut send = stream.respond.send_response(response, false).unwrap();
-        send_all(&mut send, Bytes::from_static(b"half"), false).await;
-        // The first half must be out before the stream ends.
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        send.send_reset(Reason::INTERNAL_ERROR);
+    let half_is_there = Arc::new(Notify::new());
+    let upstream = H2Upstream::start({
+        let half_is_there = half_is_there.clone();
+        move |mut stream| {
+            let half_is_there = half_is_there.clone();
+            async move {
+                let response = Response::builder().body(()).unwrap();
+                let mut send = stream.respond.send_response(response, false).unwrap();
+                send_all(&mut send, Bytes::from_static(b"half"), false).await;
+                half_is_there.notified().await;
+                send.send_reset(Reason::INTERNAL_ERROR);
+            }
+        }
     });
     let gateway = Running::with(&[http2("/x", &upstream.url())]);
-    let request = client::request("GET", "/x", &[], b"");
-    assert!(client::try_send(gateway.address, request).is_err(), "no end of the chunked body");
+    let mut connection = Connection::open(gateway.address);
+    connection.write(client::request("GET", "/x", &[], b""));
+    assert_eq!(connection.head().status, 200);
+    assert_eq!(connection.chunk().as_deref(), Some(&b"half"[..]));
+    half_is_there.notify_one();
+    assert!(connection.rest().is_empty(), "no end of the chunked body");
+    half_is_there.notify_one();
     let gateway = Running::with(&[decoded(http2("/x", &upstream.url()))]);
     assert!(gateway.get("/x").status >= 500);
 }
@@ -233,7 +245,7 @@ fn an_answer_that_is_reset_midway_does_not_look_whole() {
 fn rfc9113_6_8_streams_that_are_open_come_to_their_end_after_goaway() {
     let upstream = H2Upstream::ending(End::After(1), 100, |mut stream| async move {
         let body = stream.body().await;
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        stream.goaway.notified().await;
         stream.text(200, std::str::from_utf8(&body).unwrap());
     });
     let gateway = Running::with(&[http2("/x", &upstream.url())]);

@@ -5,14 +5,16 @@ use h2::RecvStream;
 use h2::server::{self, Connection, SendResponse};
 use http::{HeaderMap, Request, Response};
 use socket2::SockRef;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use tokio::sync::Notify;
 
 /// A request whose body is still to come, its number among all of them and that of its connection.
 pub struct Stream {
@@ -21,6 +23,8 @@ pub struct Stream {
     pub connection: usize,
     pub respond: SendResponse<Bytes>,
     pub seen: Arc<Seen>,
+    /// Told once a GOAWAY of the connection is on its way.
+    pub goaway: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -157,7 +161,7 @@ impl Stream {
 
     /// Waits until the client takes the stream back.
     pub async fn until_reset(&mut self) {
-        let _ = std::future::poll_fn(|cx| self.respond.poll_reset(cx)).await;
+        let _ = poll_fn(|cx| self.respond.poll_reset(cx)).await;
         self.seen.resets.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -166,7 +170,7 @@ impl Stream {
 pub async fn send_all(send: &mut h2::SendStream<Bytes>, mut body: Bytes, end: bool) {
     while !body.is_empty() {
         send.reserve_capacity(body.len());
-        let Some(Ok(room)) = std::future::poll_fn(|cx| send.poll_capacity(cx)).await else { return };
+        let Some(Ok(room)) = poll_fn(|cx| send.poll_capacity(cx)).await else { return };
         let piece = body.split_to(room.min(body.len()));
         if send.send_data(piece, end && body.is_empty()).is_err() {
             return;
@@ -186,13 +190,14 @@ async fn serve(
     let socket = SockRef::from(&tcp).try_clone().unwrap();
     let handshake = server::Builder::new().max_concurrent_streams(streams).handshake::<_, Bytes>(tcp).await;
     let Ok(mut h2) = handshake else { return };
+    let goaway = Arc::new(Notify::new());
     let mut accepted = 0;
     while let Some(Ok((request, respond))) = accept(&mut h2).await {
         accepted += 1;
         let head = (request.method().to_string(), request.uri().to_string(), request.headers().clone());
         seen.heads.lock().unwrap().push(head);
         let number = seen.streams.fetch_add(1, Ordering::SeqCst);
-        let stream = Stream { request, number, connection, respond, seen: seen.clone() };
+        let stream = Stream { request, number, connection, respond, seen: seen.clone(), goaway: goaway.clone() };
         let (seen, task) = (seen.clone(), answer(stream));
         tokio::spawn(async move {
             seen.at_once.fetch_add(1, Ordering::SeqCst);
@@ -200,7 +205,12 @@ async fn serve(
             seen.at_once.fetch_sub(1, Ordering::SeqCst);
         });
         match end {
-            End::After(count) if accepted == count => h2.graceful_shutdown(),
+            End::After(count) if accepted == count => {
+                h2.graceful_shutdown();
+                // Whoever looks at the connection writes what there is to write.
+                poll_fn(|cx| Poll::Ready(h2.poll_closed(cx).is_ready())).await;
+                goaway.notify_one();
+            }
             End::CutAfter(count) if accepted == count => {
                 let _ = socket.shutdown(std::net::Shutdown::Both);
                 return;

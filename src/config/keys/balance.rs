@@ -3,29 +3,17 @@
 use super::Kind::{Boolean, Duration, Integer, List, Object, String};
 use super::{Key, Kind, supported};
 
-/// The keys of one namespace; none for one that is not about balancing.
-pub(super) fn keys(namespace: &str) -> &'static [Key] {
-    match namespace {
-        "balance" => BALANCE,
-        "balance.outlier" => OUTLIER,
-        "balance.health" => HEALTH,
-        "balance.retries" => RETRIES,
-        "qos/circuit-breaker" => CIRCUIT_BREAKER,
-        _ => super::transport::keys(namespace),
-    }
-}
-
 /// Words of `policy`.
 pub const POLICIES: &[&str] = &["round_robin", "least_request"];
 
-const BALANCE: &[Key] = &[
+pub(super) const BALANCE: &[Key] = &[
     supported("policy", Kind::Word(POLICIES), "how an address is chosen; round_robin unless set"),
     supported("outlier", Object, "when an address is left out because requests to it fail"),
     supported("health", Object, "how addresses are asked whether they are well; they are not unless it is set"),
     supported("retries", Object, "how often requests are sent again"),
 ];
 
-const OUTLIER: &[Key] = &[
+pub(super) const OUTLIER: &[Key] = &[
     supported("consecutive_failures", Integer, "failures in a row that eject an address, 5 unless set; 0: none is"),
     supported("server_errors", Boolean, "answers with a status of 500 or more are failures, too"),
     supported(
@@ -36,7 +24,7 @@ const OUTLIER: &[Key] = &[
     supported("max_ejection_time", Duration, "the longest ejection, 300s unless set"),
 ];
 
-const HEALTH: &[Key] = &[
+pub(super) const HEALTH: &[Key] = &[
     supported("path", String, "path to ask for"),
     supported("interval", Duration, "time from one question to the next, 10s unless set"),
     supported("timeout", Duration, "the longest wait for an answer, 2s unless set"),
@@ -45,13 +33,13 @@ const HEALTH: &[Key] = &[
     supported("status", List, "statuses of good answers, 200 unless set"),
 ];
 
-const RETRIES: &[Key] = &[
+pub(super) const RETRIES: &[Key] = &[
     supported("max_attempts", Integer, "attempts of one request, the first included: 1 to 16, 8 unless set"),
     supported("budget_percent", Integer, "retries as a part of the requests of the last 10s, 20 unless set"),
     supported("min_per_second", Integer, "retries that are allowed however few requests there are, 10 unless set"),
 ];
 
-const CIRCUIT_BREAKER: &[Key] = &[
+pub(super) const CIRCUIT_BREAKER: &[Key] = &[
     supported("interval", Integer, "seconds after which failures are forgotten; 0: never"),
     supported("timeout", Integer, "seconds that nothing is sent, 60 for 0; then one request tries"),
     supported("max_errors", Integer, "failures in a row that are still borne; one more, and nothing is sent"),

@@ -1,7 +1,7 @@
 //! Keys inside the namespaces that we build.
 
 use super::Kind::{Any, Boolean, Duration, Integer, List, Object, String, Strings};
-use super::{Key, Kind, ignored, not_yet, observed, refused, supported};
+use super::{Key, Kind, balance, ignored, listener, martian, not_yet, observed, refused, supported, transport};
 
 /// The keys of one namespace; none for one we do not build.
 pub(super) fn keys(namespace: &str) -> &'static [Key] {
@@ -20,11 +20,20 @@ pub(super) fn keys(namespace: &str) -> &'static [Key] {
         "security/bot-detector" => BOT_DETECTOR,
         "qos/http-cache" => HTTP_CACHE,
         "validation/cel" => CEL,
-        "listeners" => super::listener::LISTENERS,
-        "listeners.proxy_protocol" => super::listener::PROXY_PROTOCOL,
-        "tls" => super::listener::TLS,
-        "tls.keys" => super::listener::PAIR,
-        _ => super::balance::keys(namespace),
+        "listeners" => listener::LISTENERS,
+        "listeners.proxy_protocol" => listener::PROXY_PROTOCOL,
+        "tls" => listener::TLS,
+        "tls.keys" => listener::PAIR,
+        "client_tls" | "backend/http/client.client_tls" => transport::CLIENT_TLS,
+        "client_tls.client_certs" | "backend/http/client.client_tls.client_certs" => transport::CLIENT_CERTIFICATE,
+        "backend/http/client" => transport::HTTP_CLIENT,
+        "websocket" => transport::WEBSOCKET,
+        "balance" => balance::BALANCE,
+        "balance.outlier" => balance::OUTLIER,
+        "balance.health" => balance::HEALTH,
+        "balance.retries" => balance::RETRIES,
+        "qos/circuit-breaker" => balance::CIRCUIT_BREAKER,
+        _ => martian::keys(namespace),
     }
 }
 

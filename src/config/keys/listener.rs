@@ -1,18 +1,16 @@
 //! Keys that say where clients connect and how: `tls` and `listeners`.
 
 use super::Kind::{Boolean, List, Object, String, Strings};
+use super::transport::TLS_VERSIONS;
 use super::{Key, Kind, supported};
-
-/// Words for versions of TLS.
-const VERSIONS: &[&str] = &["SSL3.0", "TLS10", "TLS11", "TLS12", "TLS13"];
 
 pub(super) const TLS: &[Key] = &[
     supported("disabled", Boolean, "connections are plain, as without the block"),
     supported("public_key", String, "PEM file of the certificate, then its issuers'; read again when it changes"),
     supported("private_key", String, "PEM file of its private key; read again when it changes"),
     supported("keys", List, "several certificates; clients get the one whose name they ask for, else the first"),
-    supported("min_version", Kind::Word(VERSIONS), "oldest version of TLS; TLS13 unless set"),
-    supported("max_version", Kind::Word(VERSIONS), "newest version of TLS; TLS13 unless set"),
+    supported("min_version", Kind::Word(TLS_VERSIONS), "oldest version of TLS; TLS13 unless set"),
+    supported("max_version", Kind::Word(TLS_VERSIONS), "newest version of TLS; TLS13 unless set"),
     supported("cipher_suites", List, "numbers of cipher suites; all that are safe unless set"),
     supported("prefer_server_cipher_suites", Boolean, "our order of cipher suites counts, not the client's"),
     supported("curve_preferences", List, "numbers of groups for the key exchange; all that are safe unless set"),

@@ -3,24 +3,13 @@
 use super::Kind::{Boolean, Duration, Integer, List, Object, String, Strings};
 use super::{Key, Kind, ignored, not_yet, refused, supported};
 
-/// The keys of one namespace; none for one that is not about connections.
-pub(super) fn keys(namespace: &str) -> &'static [Key] {
-    match namespace {
-        "client_tls" | "backend/http/client.client_tls" => CLIENT_TLS,
-        "client_tls.client_certs" | "backend/http/client.client_tls.client_certs" => CLIENT_CERTIFICATE,
-        "backend/http/client" => HTTP_CLIENT,
-        "websocket" => WEBSOCKET,
-        _ => super::martian::keys(namespace),
-    }
-}
-
 /// Words for versions of TLS.
 pub(crate) const TLS_VERSIONS: &[&str] = &["SSL3.0", "TLS10", "TLS11", "TLS12", "TLS13"];
 
 const OWN_CHOICE: &str =
     "porteur's TLS library has only suites and curves that are safe, and chooses among them itself";
 
-const CLIENT_TLS: &[Key] = &[
+pub(super) const CLIENT_TLS: &[Key] = &[
     supported("allow_insecure_connections", Boolean, "certificates are not checked"),
     supported("ca_certs", Strings, "PEM files of authorities to believe"),
     supported("disable_system_ca_pool", Boolean, "those of ca_certs are the only ones"),
@@ -31,12 +20,12 @@ const CLIENT_TLS: &[Key] = &[
     refused("curve_preferences", List, OWN_CHOICE),
 ];
 
-const CLIENT_CERTIFICATE: &[Key] = &[
+pub(super) const CLIENT_CERTIFICATE: &[Key] = &[
     supported("certificate", String, "PEM file of the certificate with its chain"),
     supported("private_key", String, "PEM file of its private key"),
 ];
 
-const HTTP_CLIENT: &[Key] = &[
+pub(super) const HTTP_CLIENT: &[Key] = &[
     supported("client_tls", Object, "TLS towards this backend, in place of the service's"),
     supported("no_redirect", Boolean, "redirects of a decoded backend are not followed; in no-op they never are"),
     not_yet("proxy_address", String, "an HTTP proxy on the way to upstreams"),
@@ -57,7 +46,7 @@ const HTTP_CLIENT: &[Key] = &[
 
 const PIPE: &str = "bytes pass as they come; only multiplexing has a use for it";
 
-const WEBSOCKET: &[Key] = &[
+pub(super) const WEBSOCKET: &[Key] = &[
     supported(
         "enable_direct_communication",
         Boolean,
