@@ -5,8 +5,8 @@
 # else this stops and says the one command to type. With everything in place it does nothing.
 set -eu
 
-# Where Debian has haproxy, which only root looks for there.
-PATH=$PATH:/usr/sbin
+# Some of the tools are for administrators, and not where everybody looks.
+PATH=$PATH:/usr/sbin:/sbin
 
 NODE_MAJOR=18
 PYTHON_MINOR=10
@@ -17,8 +17,7 @@ have() {
         python3) python3 -c "import sys; sys.exit(sys.version_info < (3, $PYTHON_MINOR))" 2>/dev/null ;;
         # Debian has a part of Python's own library in a package apart.
         python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null ;;
-        # Some of them are for administrators, and not where everybody looks.
-        *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
+        *) command -v "$1" >/dev/null ;;
     esac
 }
 

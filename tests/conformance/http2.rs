@@ -5,9 +5,8 @@ use crate::support::gateway::{Running, endpoint};
 use crate::support::h2_frames::{
     DATA, END_HEADERS, END_STREAM, Frames, HEADERS, Outcome, PROTOCOL_ERROR, block, field, frame, pseudo,
 };
-use crate::support::program::has;
 use crate::support::reply::Reply;
-use crate::support::tool::{self, Said};
+use crate::support::tool::{self, Said, find};
 use crate::support::upstream::Upstream;
 use serde_json::{Value, json};
 
@@ -167,7 +166,7 @@ fn rfc9113_8_2_2_answers_have_no_fields_of_the_connection() {
 
 #[test]
 fn nghttp_gets_many_answers_on_one_connection() {
-    if !has("nghttp") {
+    if find("nghttp").is_none() {
         return;
     }
     let edge = Edge::new();

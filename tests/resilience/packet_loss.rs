@@ -5,8 +5,8 @@
 
 use crate::support::client::{Connection, request};
 use crate::support::gateway::{Running, endpoint, with};
-use crate::support::program::has;
 use crate::support::reply::Reply;
+use crate::support::tool::find;
 use crate::support::upstream::Upstream;
 use serde_json::json;
 use std::process::Command;
@@ -24,7 +24,7 @@ exec "$0" "$@""#;
 
 #[test]
 fn requests_arrive_although_packets_are_lost() {
-    if !["unshare", "ip", "nft"].iter().all(|program| has(program)) {
+    if !["unshare", "ip", "nft"].iter().all(|program| find(program).is_some()) {
         return;
     }
     let is_allowed = Command::new("unshare").args(["--net", "true"]).output().unwrap().status.success();

@@ -2,8 +2,8 @@
 //! ones are sent away.
 
 use crate::support::gateway::{Running, endpoint, with};
-use crate::support::program::has;
 use crate::support::reply::Reply;
+use crate::support::tool::find;
 use crate::support::upstream::Upstream;
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ const LASTS: &str = "12";
 
 /// Two hundred slow clients on a gateway with these limits, until it is rid of them.
 fn attack(limits: Value, arguments: &[&str]) {
-    if !has("slowhttptest") {
+    if find("slowhttptest").is_none() {
         return;
     }
     // An answer that no socket's buffer holds.

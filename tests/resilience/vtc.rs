@@ -2,7 +2,7 @@
 
 use crate::support::gate::bound;
 use crate::support::gateway::{Running, endpoint, with};
-use crate::support::program::has;
+use crate::support::tool::find;
 use serde_json::json;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::process::Command;
 /// else gets it.
 #[track_caller]
 fn run(name: &str) {
-    if !has("varnishtest") {
+    if find("varnishtest").is_none() {
         return;
     }
     let port = bound(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));

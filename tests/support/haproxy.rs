@@ -1,6 +1,7 @@
 //! HAProxy in front of something, passing connections on as they are, with a PROXY header or without.
 
 use super::daemon::Daemon;
+use super::tool;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
@@ -25,15 +26,8 @@ impl Haproxy {
         // The socket is here before the process is: whoever connects waits for it. It is handed over as standard input.
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = socket.local_addr().unwrap();
-        let mut command = Command::new("haproxy");
-        // Debian has it where only root looks.
-        let path = std::env::var("PATH").unwrap_or_default();
-        command
-            .env("PATH", format!("{path}:/usr/sbin"))
-            .arg("-db")
-            .arg("-f")
-            .arg(file.path())
-            .stdin(Stdio::from(OwnedFd::from(socket)));
+        let mut command = Command::new(tool::find("haproxy").unwrap());
+        command.arg("-db").arg("-f").arg(file.path()).stdin(Stdio::from(OwnedFd::from(socket)));
         Self { address, _process: Daemon::with_stdin(&mut command), _file: file }
     }
 }

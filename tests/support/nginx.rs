@@ -2,14 +2,12 @@
 
 use super::capture::Capture;
 use super::poll::{self, PATIENCE};
+use super::tool;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
-
-/// Where it is on Debian, which has it where only administrators look.
-const PROGRAMS: [&str; 2] = ["nginx", "/usr/sbin/nginx"];
 
 pub struct Nginx {
     child: Child,
@@ -22,16 +20,12 @@ impl Nginx {
     /// `None`: there is no nginx here, which is printed.
     #[track_caller]
     pub fn start(server: &str) -> Option<Self> {
-        let program = PROGRAMS.into_iter().find(|program| Command::new(program).arg("-v").output().is_ok());
-        let Some(program) = program else {
-            println!("SKIPPED: there is no nginx on this machine; `make test` installs it");
-            return None;
-        };
+        let program = tool::find("nginx")?;
         // The port is free when nginx binds it unless another test is given it meanwhile; then it is tried again.
-        (0..5).find_map(|_| Self::try_start(program, server)).or_else(|| panic!("nginx does not start"))
+        (0..5).find_map(|_| Self::try_start(&program, server)).or_else(|| panic!("nginx does not start"))
     }
 
-    fn try_start(program: &str, server: &str) -> Option<Self> {
+    fn try_start(program: &Path, server: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = free.local_addr().unwrap();

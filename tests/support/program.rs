@@ -96,13 +96,3 @@ impl Program {
         client::get(self.address, target)
     }
 }
-
-/// Whether a program of the system is there; says so where it is not. `make test` installs all that the tests want.
-pub fn has(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    if !found {
-        eprintln!("NOT tested, because there is no {program} on this machine");
-    }
-    found
-}

@@ -3,6 +3,7 @@
 use super::poll::PATIENCE;
 use std::ffi::OsStr;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// What a program said.
@@ -18,6 +19,18 @@ impl Said {
     pub fn text(&self) -> String {
         format!("{}{}", self.out, self.errors)
     }
+}
+
+/// Where a program of the system is: some are where only administrators look. Says so where it is not there; `make test` installs
+/// all that the tests want.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    let found = folders.map(|folder: PathBuf| folder.join(program)).find(|file| file.is_file());
+    if found.is_none() {
+        eprintln!("NOT tested, because there is no {program} on this machine");
+    }
+    found
 }
 
 /// Runs a program with this input, which then ends.
