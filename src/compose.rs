@@ -25,6 +25,7 @@ pub mod request;
 mod shadow;
 pub mod shape;
 mod trouble;
+mod unanswered;
 pub mod xml;
 pub mod yaml;
 

@@ -10,12 +10,13 @@ use crate::compose::prepare::{self, Prepared};
 use crate::compose::redirect::{self, Hop};
 use crate::compose::request::ClientRequest;
 use crate::compose::trouble::Trouble;
+use crate::compose::unanswered::Unanswered;
 use crate::forward::egress::{self, Carried};
 use crate::forward::martian::{self, Destination};
 use crate::forward::refused;
 use crate::forward::rejection::{self, Repeat, Verdict};
 use crate::forward::replay::{self, Replays};
-use crate::forward::retry;
+use crate::forward::retry::{self, Broken};
 use crate::snapshot::backend::BackendPlan;
 use crate::snapshot::balance::Round;
 use crate::snapshot::target::Params;
@@ -146,13 +147,11 @@ impl Call<'_> {
             let Some(target) = round.begin(Instant::now()).cloned() else {
                 return Err(Trouble::Failure(Failure::NoHost, "no address"));
             };
-            let (broken, trouble) = match self.attempt(target, round).await {
+            let Unanswered { broken, trouble } = match self.attempt(target, round).await {
                 Ok(sent) => return Ok(sent),
-                Err(Broken::Unreached(trouble)) => (retry::Broken::Unreached, trouble),
-                Err(Broken::Closed(trouble)) => (retry::Broken::Closed, trouble),
-                Err(Broken::Refused(trouble)) => (retry::Broken::Refused, trouble),
-                Err(Broken::Ended(trouble)) => return Err(trouble),
+                Err(unanswered) => unanswered,
             };
+            let Some(broken) = broken else { return Err(trouble) };
             let upstream = &self.plan.upstream;
             if !retry::is_sent_again(upstream, round, broken, self.method(), self.left(), Instant::now()) {
                 return Err(trouble);
@@ -160,7 +159,7 @@ impl Call<'_> {
         }
     }
 
-    async fn attempt(&self, target: Arc<Target>, round: &mut Round) -> Result<Sent, Broken> {
+    async fn attempt(&self, target: Arc<Target>, round: &mut Round) -> Result<Sent, Unanswered> {
         let left = self.left();
         let Prepared { head: mut request, body, elsewhere, is_answered, modified } = self.prepare(&target.host)?;
         if is_answered {
@@ -204,11 +203,13 @@ impl Call<'_> {
     }
 
     /// Tells how a target fared. A kept connection that is closed, or a stream that is refused, says nothing of it.
-    fn tell(&self, target: &Target, round: &Round, sent: &Result<Answered, Broken>) {
+    fn tell(&self, target: &Target, round: &Round, sent: &Result<Answered, Unanswered>) {
         let upstream = &self.plan.upstream;
         match sent {
             Ok(answered) => upstream.answered(target, round.targets(), answered.head.status),
-            Err(Broken::Unreached(trouble) | Broken::Ended(trouble)) if trouble.failure().is_of_upstream() => {
+            Err(Unanswered { broken: None | Some(Broken::Unreached), trouble })
+                if trouble.failure().is_of_upstream() =>
+            {
                 upstream.failed(target, round.targets());
             }
             Err(_) => {}
@@ -230,39 +231,39 @@ impl Call<'_> {
         bound: Option<&Arc<Token>>,
         host: usize,
         request: &mut RequestHeader,
-    ) -> Result<u64, Broken> {
+    ) -> Result<u64, Unanswered> {
         let Some(token) = &self.plan.token else { return Ok(0) };
         match egress::carry(token, bound, host, Instant::now(), request) {
             Ok(Carried::Token(generation)) => Ok(generation),
             Ok(Carried::Nothing) => Ok(0),
             Err(failure) => {
                 token.metrics.missing(MissingAction::Reject);
-                Err(Broken::of(failure))
+                Err(Unanswered::of(failure))
             }
         }
     }
 
     /// The answer to a token that is not taken is no answer to the request, and is not kept.
-    fn is_rejected(&self, generation: u64, sent: &Result<Answered, Broken>) -> bool {
+    fn is_rejected(&self, generation: u64, sent: &Result<Answered, Unanswered>) -> bool {
         let Some(token) = self.plan.token.as_ref().filter(|_| generation > 0) else { return false };
         let verdict = |answered: &Answered| rejection::verdict(token, answered.head.status, &answered.head.headers);
         sent.as_ref().is_ok_and(|answered| verdict(answered) != Verdict::Accepted)
     }
 
     /// Makes a request fit a connection on which nothing has been sent yet, if the connection is good enough for it.
-    fn fit(&self, session: &HttpSession, peer: &HttpPeer, request: &mut RequestHeader) -> Result<(), Broken> {
+    fn fit(&self, session: &HttpSession, peer: &HttpPeer, request: &mut RequestHeader) -> Result<(), Unanswered> {
         let transport = &self.plan.transport;
         if !transport.accepts(session.digest()) {
-            return Err(Broken::Unreached(Trouble::Failure(Failure::Connect, "version of TLS")));
+            return Err(Trouble::Failure(Failure::Connect, "version of TLS").broken(Broken::Unreached));
         }
         let is_http2 = matches!(session, HttpSession::H2(_));
         if transport.only_http2 && peer.options.alpn == ALPN::H2 && !is_http2 {
-            return Err(Broken::Ended(Trouble::Failure(Failure::UpstreamProtocol, "version of HTTP")));
+            return Err(Trouble::Failure(Failure::UpstreamProtocol, "version of HTTP").into());
         }
         if is_http2 {
-            as_http2(request, peer.is_tls()).ok_or_else(|| Broken::of(Failure::Internal))?;
+            as_http2(request, peer.is_tls()).ok_or_else(|| Unanswered::of(Failure::Internal))?;
         }
-        egress::close_after(self.plan, request).map_err(|_| Broken::of(Failure::Internal))
+        egress::close_after(self.plan, request).map_err(|_| Unanswered::of(Failure::Internal))
     }
 
     /// Sends a request to a peer.
@@ -271,12 +272,12 @@ impl Call<'_> {
         peer: &HttpPeer,
         mut request: Box<RequestHeader>,
         body: &Bytes,
-    ) -> Result<Answered, Broken> {
+    ) -> Result<Answered, Unanswered> {
         let connector = &self.composer.connector;
         self.attempts.fetch_add(1, Ordering::Relaxed);
         let trouble = |error: &pingora::Error| Trouble::of_upstream(error, self.left());
         let connected = connector.get_http_session(peer).await;
-        let (mut session, reused) = connected.map_err(|error| Broken::Unreached(trouble(&error)))?;
+        let (mut session, reused) = connected.map_err(|error| trouble(&error).broken(Broken::Unreached))?;
         self.fit(&session, peer, &mut request)?;
         let waits = Waits { head: self.plan.transport.head, body: self.left() };
         session.set_write_timeout(Some(self.left()));
@@ -291,41 +292,9 @@ impl Call<'_> {
                 let rest = Rest::new(session, peer.clone(), read.sent.then(|| connector.clone()));
                 Ok(Answered { head: read.head, body: read.body, rest: Some(rest) })
             }
-            Err(error) if refused::is_refused(&error) => Err(Broken::Refused(trouble(&error))),
-            Err(error) if reused && session.response_header().is_none() => Err(Broken::Closed(trouble(&error))),
-            Err(error) => Err(Broken::Ended(trouble(&error))),
-        }
-    }
-}
-
-/// An attempt without an answer.
-pub(super) enum Broken {
-    /// There was no connection: nothing has been sent.
-    Unreached(Trouble),
-    /// A kept connection broke before there was any answer.
-    Closed(Trouble),
-    /// The upstream has not looked at the request.
-    Refused(Trouble),
-    /// Anything else.
-    Ended(Trouble),
-}
-
-impl From<Trouble> for Broken {
-    fn from(trouble: Trouble) -> Self {
-        Self::Ended(trouble)
-    }
-}
-
-impl Broken {
-    /// A failure that ends the call.
-    pub(super) fn of(failure: Failure) -> Self {
-        Self::Ended(Trouble::Failure(failure, ""))
-    }
-
-    /// What went wrong.
-    pub(super) fn trouble(self) -> Trouble {
-        match self {
-            Self::Unreached(trouble) | Self::Closed(trouble) | Self::Refused(trouble) | Self::Ended(trouble) => trouble,
+            Err(error) if refused::is_refused(&error) => Err(trouble(&error).broken(Broken::Refused)),
+            Err(error) if reused && session.response_header().is_none() => Err(trouble(&error).broken(Broken::Closed)),
+            Err(error) => Err(trouble(&error).into()),
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use crate::base::Failure;
 use crate::compose::answered::Answered;
-use crate::compose::call::{Broken, Call};
+use crate::compose::call::Call;
 use crate::compose::trouble::Trouble;
+use crate::compose::unanswered::Unanswered;
+use crate::forward::retry::Broken;
 use bytes::Bytes;
 use lru::LruCache;
 use pingora::http::RequestHeader;
@@ -78,14 +80,16 @@ impl Call<'_> {
         to: Stranger<'_>,
         request: Box<RequestHeader>,
         body: &Bytes,
-    ) -> Result<Answered, Broken> {
+    ) -> Result<Answered, Unanswered> {
         let name = to.name.trim_start_matches('[').trim_end_matches(']');
         let addresses = self.composer.strangers.of(name, to.port).await.unwrap_or_default();
-        let mut last = Broken::Unreached(Trouble::Failure(Failure::NoHost, "no address"));
+        let mut last = Trouble::Failure(Failure::NoHost, "no address").broken(Broken::Unreached);
         for address in addresses.iter() {
             let peer = self.plan.transport.stranger(*address, to.https, name);
             match self.send(&peer, request.clone(), body).await {
-                Err(unreached @ Broken::Unreached(_)) if !self.left().is_zero() => last = unreached,
+                Err(unanswered) if unanswered.broken == Some(Broken::Unreached) && !self.left().is_zero() => {
+                    last = unanswered;
+                }
                 other => return other,
             }
         }

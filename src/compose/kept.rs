@@ -3,8 +3,9 @@
 use crate::base::Failure;
 use crate::cache::{CacheKey, CachedAnswer, HttpCache, Lookup};
 use crate::compose::answered::Answered;
-use crate::compose::call::Broken;
 use crate::compose::trouble::Trouble;
+use crate::compose::unanswered::Unanswered;
+use crate::forward::retry::Broken;
 use crate::snapshot::composition::{ComposePlan, ComposedBackend};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, HOST, LAST_MODIFIED};
@@ -87,14 +88,16 @@ impl Looked<'_> {
 
     /// What follows from the upstream's answer: it is kept, or the kept one is renewed, or stands in for a failure. It stands in
     /// for no host that was not reached while there `is_another`.
-    pub(super) fn settle(self, sent: Result<Answered, Broken>, is_another: bool) -> Result<Answered, Broken> {
+    pub(super) fn settle(self, sent: Result<Answered, Unanswered>, is_another: bool) -> Result<Answered, Unanswered> {
         let now = SystemTime::now();
         let failed = match &sent {
             Ok(answered) => answered.head.status.is_server_error(),
-            Err(Broken::Unreached(_)) => !is_another,
-            // It is asked again on another connection.
-            Err(Broken::Closed(_) | Broken::Refused(_)) => false,
-            Err(Broken::Ended(_)) => true,
+            Err(unanswered) => match unanswered.broken {
+                Some(Broken::Unreached) => !is_another,
+                // It is asked again on another connection.
+                Some(Broken::Closed | Broken::Refused) => false,
+                None => true,
+            },
         };
         if let Lookup::Stale(stale) = &self.found
             && failed
@@ -109,7 +112,7 @@ impl Looked<'_> {
                     self.kept.cache.revalidated(&key, &self.headers, stale, &answered.head.headers, now)
                 });
                 // The upstream means another answer than the kept one, which is forgotten: asked again, it is asked plainly.
-                let again = Broken::Closed(Trouble::Failure(Failure::UpstreamProtocol, "304 to another answer"));
+                let again = Trouble::Failure(Failure::UpstreamProtocol, "304 to another answer").broken(Broken::Closed);
                 renewed.and_then(self::answered).ok_or(again)
             }
             _ => {

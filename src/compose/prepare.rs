@@ -2,8 +2,9 @@
 
 use crate::base::Failure;
 use crate::compose::answered::Answered;
-use crate::compose::call::{Broken, Call};
+use crate::compose::call::Call;
 use crate::compose::trouble::Trouble;
+use crate::compose::unanswered::Unanswered;
 use crate::forward::martian::{self, Client, Destination, Next, OutgoingRequest, OutgoingResponse, Sent};
 use crate::forward::path::{self, PathForm};
 use crate::forward::{connection, egress};
@@ -29,7 +30,7 @@ pub(super) struct Prepared {
 
 impl Call<'_> {
     /// Makes the request ready for a host.
-    pub(super) fn prepare(&self, host: &UpstreamHost) -> Result<Prepared, Broken> {
+    pub(super) fn prepare(&self, host: &UpstreamHost) -> Result<Prepared, Unanswered> {
         let mut prepared = Prepared {
             head: self.head(&host.authority)?,
             body: self.request.body.clone(),
@@ -42,21 +43,21 @@ impl Call<'_> {
     }
 
     /// The head, as it is without modifiers.
-    pub(super) fn head(&self, authority: &HeaderValue) -> Result<Box<RequestHeader>, Broken> {
+    pub(super) fn head(&self, authority: &HeaderValue) -> Result<Box<RequestHeader>, Unanswered> {
         let mut head = Box::new(self.request.head.clone());
         // Trailers are not kept, whatever the client speaks.
         head.set_version(Version::HTTP_11);
         connection::strip_request(&mut head);
-        egress::rewrite(self.plan, self.params, authority, &self.request.view(), &mut head).map_err(Broken::of)?;
+        egress::rewrite(self.plan, self.params, authority, &self.request.view(), &mut head).map_err(Unanswered::of)?;
         // What earlier answers put into the path must not lead out of the endpoint.
         if !self.params.earlier.is_empty() && path::form(head.uri.path()) != PathForm::Plain {
-            return Err(Broken::Ended(Trouble::MissingField));
+            return Err(Trouble::MissingField.into());
         }
-        frame(&mut head, self.request.body.len(), self.decoded).map_err(|_| Broken::of(Failure::Internal))?;
+        frame(&mut head, self.request.body.len(), self.decoded).map_err(|_| Unanswered::of(Failure::Internal))?;
         Ok(head)
     }
 
-    fn modify(&self, host: &UpstreamHost, prepared: &mut Prepared) -> Result<(), Broken> {
+    fn modify(&self, host: &UpstreamHost, prepared: &mut Prepared) -> Result<(), Unanswered> {
         let Some(martian) = &self.plan.martian else { return Ok(()) };
         let mut outgoing = OutgoingRequest {
             head: &mut prepared.head,
@@ -64,8 +65,7 @@ impl Call<'_> {
             body: None,
             client: Client { view: self.request.view(), params: self.params },
         };
-        let outcome =
-            martian::request(martian, &mut outgoing).map_err(|error| Broken::Ended(Trouble::Modifier(error)))?;
+        let outcome = martian::request(martian, &mut outgoing).map_err(Trouble::Modifier)?;
         self.plan.count_verifications(outcome.failed_verifications);
         if outgoing.destination.is_elsewhere {
             prepared.elsewhere = Some(outgoing.destination.detached());
@@ -98,9 +98,9 @@ impl Call<'_> {
 }
 
 /// What a modifier with an answer of its own fills in.
-pub(super) fn empty_answer() -> Result<Answered, Broken> {
-    let mut head = ResponseHeader::build(200, Some(4)).map_err(|_| Broken::of(Failure::Internal))?;
-    head.insert_header(CONTENT_LENGTH, 0).map_err(|_| Broken::of(Failure::Internal))?;
+pub(super) fn empty_answer() -> Result<Answered, Unanswered> {
+    let mut head = ResponseHeader::build(200, Some(4)).map_err(|_| Unanswered::of(Failure::Internal))?;
+    head.insert_header(CONTENT_LENGTH, 0).map_err(|_| Unanswered::of(Failure::Internal))?;
     Ok(Answered { head, body: Bytes::new(), rest: None })
 }
 

@@ -3,10 +3,12 @@
 
 use crate::base::Failure;
 use crate::compose::answered::Answered;
-use crate::compose::call::{Broken, Call, MOST_CLOSED};
+use crate::compose::call::{Call, MOST_CLOSED};
 use crate::compose::elsewhere::Stranger;
 use crate::compose::prepare::{Prepared, frame};
 use crate::compose::trouble::Trouble;
+use crate::compose::unanswered::Unanswered;
+use crate::forward::retry::Broken;
 use crate::snapshot::targets::Target;
 use crate::snapshot::upstream::UpstreamHost;
 use bytes::Bytes;
@@ -49,7 +51,7 @@ pub(super) async fn follow(call: &Call<'_>, first: Hop) -> Result<Answered, Trou
         return Ok(answered);
     }
     let origin = &first.target.host;
-    let sent = call.prepare(origin).map_err(Broken::trouble)?;
+    let sent = call.prepare(origin).map_err(|unanswered| unanswered.trouble)?;
     let url = url_of(origin, &sent).ok_or(Trouble::Redirect("no URL"))?;
     let mut at =
         Next { url, method: sent.head.method.clone(), referer: None, has_body: !sent.body.is_empty(), has_left: false };
@@ -113,11 +115,15 @@ fn referer(from: &Url, to: &Url) -> Option<HeaderValue> {
 async fn request(call: &Call<'_>, next: &Next) -> Result<Answered, Trouble> {
     let mut closed = 0;
     loop {
-        match request_once(call, next).await {
+        let Unanswered { broken, trouble } = match request_once(call, next).await {
+            Ok(answered) => return Ok(answered),
+            Err(unanswered) => unanswered,
+        };
+        match broken {
             // As with the first request: a kept connection that the upstream closed meanwhile.
-            Err(Broken::Refused(_)) if closed < MOST_CLOSED => closed += 1,
-            Err(Broken::Closed(_)) if next.method.is_idempotent() && closed < MOST_CLOSED => closed += 1,
-            result => return result.map_err(Broken::trouble),
+            Some(Broken::Refused) if closed < MOST_CLOSED => closed += 1,
+            Some(Broken::Closed) if next.method.is_idempotent() && closed < MOST_CLOSED => closed += 1,
+            _ => return Err(trouble),
         }
     }
 }
@@ -127,7 +133,7 @@ fn is_own(call: &Call<'_>, next: &Next) -> bool {
     call.plan.upstream.roster.has(&next.url.origin().ascii_serialization())
 }
 
-async fn request_once(call: &Call<'_>, next: &Next) -> Result<Answered, Broken> {
+async fn request_once(call: &Call<'_>, next: &Next) -> Result<Answered, Unanswered> {
     if next.has_left || !is_own(call, next) {
         return elsewhere(call, next).await;
     }
@@ -154,7 +160,7 @@ static HARMLESS: [HeaderName; 7] = [
 ];
 
 /// A host that is none of the backend's: it gets neither its token nor the client's credentials.
-async fn elsewhere(call: &Call<'_>, next: &Next) -> Result<Answered, Broken> {
+async fn elsewhere(call: &Call<'_>, next: &Next) -> Result<Answered, Unanswered> {
     let authority = next.url.authority();
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let mut head = call.head(&HeaderValue::from_str(authority).map_err(|_| NOWHERE)?)?;
@@ -169,13 +175,13 @@ async fn elsewhere(call: &Call<'_>, next: &Next) -> Result<Answered, Broken> {
 }
 
 /// Makes a request the one that a redirect asks for.
-fn redirected(head: &mut RequestHeader, next: &Next) -> Result<(), Broken> {
+fn redirected(head: &mut RequestHeader, next: &Next) -> Result<(), Unanswered> {
     let target = PathAndQuery::try_from(&next.url[Position::BeforePath..Position::AfterQuery]);
     head.set_uri(Uri::from(target.map_err(|_| NOWHERE)?));
     head.set_method(next.method.clone());
     head.remove_header(&header::CONTENT_TYPE);
     if let Some(referer) = next.referer.as_ref().filter(|_| !head.headers.contains_key(header::REFERER)) {
-        head.insert_header(header::REFERER, referer.clone()).map_err(|_| Broken::of(Failure::Internal))?;
+        head.insert_header(header::REFERER, referer.clone()).map_err(|_| Unanswered::of(Failure::Internal))?;
     }
-    frame(head, 0, true).map_err(|_| Broken::of(Failure::Internal))
+    frame(head, 0, true).map_err(|_| Unanswered::of(Failure::Internal))
 }
