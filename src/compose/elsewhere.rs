@@ -6,6 +6,7 @@ use crate::compose::call::Call;
 use crate::compose::trouble::Trouble;
 use crate::compose::unanswered::Unanswered;
 use crate::forward::retry::Broken;
+use crate::snapshot::addresses::in_order;
 use bytes::Bytes;
 use lru::LruCache;
 use pingora::http::RequestHeader;
@@ -44,7 +45,7 @@ impl Default for Addresses {
 }
 
 impl Addresses {
-    /// IPv4 first; `None`: there are none.
+    /// `None`: there are none.
     async fn of(&self, name: &str, port: u16) -> Option<Arc<[SocketAddr]>> {
         let key = (name.to_owned(), port);
         if let Some(found) = self.remembered(&key, Instant::now()) {
@@ -52,8 +53,7 @@ impl Addresses {
         }
         let found = tokio::time::timeout(RESOLVE, tokio::net::lookup_host((name, port))).await.ok()?.ok()?;
         let mut found: Vec<SocketAddr> = found.collect();
-        found.sort_by_key(SocketAddr::is_ipv6);
-        found.dedup();
+        in_order(&mut found);
         if found.is_empty() {
             return None;
         }

@@ -65,7 +65,7 @@ impl Addresses {
 }
 
 /// IPv4 first, in one order whatever that of the answer is, so that a name server that turns its answers round changes nothing.
-pub(super) fn in_order(addresses: &mut Vec<SocketAddr>) {
+pub fn in_order(addresses: &mut Vec<SocketAddr>) {
     addresses.sort_unstable();
     addresses.dedup();
 }
