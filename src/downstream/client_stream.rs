@@ -6,7 +6,7 @@
 use crate::downstream::connections::Place;
 use crate::downstream::edge::Edge;
 use crate::downstream::inbound::Inbound;
-use crate::downstream::linger::Linger;
+use crate::downstream::linger::{Linger, linger};
 use crate::downstream::outbound::Outbound;
 use crate::downstream::refusal::Refusal;
 use crate::downstream::transport::Transport;
@@ -246,8 +246,7 @@ impl Shutdown for ClientStream {
     async fn shutdown(&mut self) {
         let closed = poll_fn(|cx| Pin::new(&mut *self).poll_shutdown(cx)).await;
         if closed.is_ok() && self.inbound.as_ref().is_some_and(Inbound::is_in_body) {
-            let mut linger = Linger::begin();
-            poll_fn(|cx| linger.poll_done(&mut self.transport, cx)).await;
+            linger(&mut self.transport).await;
         }
     }
 }

@@ -4,6 +4,7 @@
 //! client before it has read our answer (RFC 9112 §9.6).
 
 use crate::downstream::transport::Transport;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,6 +14,12 @@ use tokio::time::{Sleep, sleep};
 /// How long, and how much.
 const MOST_TIME: Duration = Duration::from_secs(2);
 const MOST_BYTES: usize = 512 * 1024;
+
+/// Waits until the client is done, or has had its time.
+pub(super) async fn linger(transport: &mut Transport) {
+    let mut linger = Linger::begin();
+    poll_fn(|cx| linger.poll_done(transport, cx)).await;
+}
 
 /// What is left of the moment.
 pub(super) struct Linger {

@@ -14,6 +14,8 @@ pub use session::{alpn, digest};
 pub use settings::TlsError;
 
 use crate::config::model::Tls;
+use crate::downstream::linger::linger;
+use crate::downstream::transport::Transport;
 use crate::telemetry::metrics::{HandshakeResult, TlsMetrics};
 use arc_swap::ArcSwap;
 use fresh::Stamps;
@@ -22,7 +24,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -99,17 +101,11 @@ impl fmt::Debug for Acceptor {
 
 /// The whole answer to HTTP where TLS belongs.
 const REFUSAL: &[u8] = b"HTTP/1.1 400 Plain HTTP On A TLS Port\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-/// How long the client may take to go after the answer.
-const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Closing while bytes are unread would reset the connection, and with it take the answer away (RFC 9112 §9.6).
 async fn refuse_plain(mut tcp: TcpStream) -> io::Result<()> {
     tcp.write_all(REFUSAL).await?;
     tcp.shutdown().await?;
-    let mut discarded = [0; 4096];
-    let rest = async { while tcp.read(&mut discarded).await.is_ok_and(|count| count > 0) {} };
-    // Whoever goes on sending is cut off.
-    let _ = timeout(FAREWELL, rest).await;
+    linger(&mut Transport::plain(tcp, Vec::new())).await;
     Ok(())
 }
 

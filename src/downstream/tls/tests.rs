@@ -19,6 +19,7 @@ use rustls::{CipherSuite, ClientConfig, HandshakeKind, NamedGroup, RootCertStore
 use std::future::poll_fn;
 use std::path::PathBuf;
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream as ClientStream;
