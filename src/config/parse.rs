@@ -33,6 +33,7 @@ mod router;
 mod security_http;
 mod shape;
 mod tls;
+mod tls_version;
 mod trust;
 mod url_pattern;
 mod websocket;

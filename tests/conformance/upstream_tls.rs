@@ -233,7 +233,7 @@ fn what_cannot_be_done_is_an_error_with_its_place() {
     let pair = |certificate: &Path, key: &Path| json!([{ "certificate": certificate, "private_key": key }]);
     for (client_tls, expected) in [
         (json!({ "max_version": "TLS12" }), "error[E080]: TLS 1.3 cannot be kept from an upstream"),
-        (json!({ "min_version": "TLS14" }), "error[E009]: unknown min_version `TLS14`"),
+        (json!({ "min_version": "TLS14" }), "error[E070]: `TLS14` is no version of TLS"),
         (json!({ "min_version": "TLS10" }), "warning[W046]: `TLS10` is allowed here, and never spoken"),
         (json!({ "cipher_suites": [4865] }), "error[E013]: `cipher_suites` is refused"),
         (json!({ "curve_preferences": [23] }), "error[E013]: `curve_preferences` is refused"),

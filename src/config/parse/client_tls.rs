@@ -9,6 +9,7 @@ use super::super::keys::Level;
 use super::super::model::{ClientTls, TlsVersion};
 use super::super::read::{Context, Object, items, quoted};
 use super::credential::file::{self, Privacy};
+use super::tls_version::{VERSIONS, Written, version};
 use crate::base::{ClientCertificate, certificate};
 use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
@@ -110,37 +111,24 @@ fn client_certificate(
     Ok(Some(Arc::new(pair)))
 }
 
-const VERSIONS: &str = "write `TLS12` or `TLS13`";
-
 fn min_version(cx: &mut Context<'_>, object: &Object<'_>) -> Option<TlsVersion> {
     let Some(node) = object.get("min_version") else { return Some(TlsVersion::default()) };
-    match cx.string(node)? {
-        "TLS13" => return Some(TlsVersion::Tls13),
-        "TLS12" | "" => return Some(TlsVersion::Tls12),
-        "SSL3.0" | "TLS10" | "TLS11" => {
+    Some(match version(cx, node)? {
+        Written::Nothing => TlsVersion::default(),
+        Written::Spoken(version) => version,
+        Written::Old => {
             let message = format!("{} is allowed here, and never spoken: porteur speaks TLS 1.2 and 1.3", quoted(node));
             cx.warning(node, code::TLS_FLOOR, message, VERSIONS);
-            return Some(TlsVersion::Tls12);
+            TlsVersion::Tls12
         }
-        _ => {}
-    }
-    cx.error(node, code::VALUE, format!("unknown min_version {}", quoted(node)), VERSIONS);
-    None
+    })
 }
 
 /// Both versions are always offered (`pingora-core/src/connectors/tls/rustls/mod.rs`); an upstream takes the newest it can.
 fn check_max_version(cx: &mut Context<'_>, object: &Object<'_>) {
     let Some(node) = object.get("max_version") else { return };
-    let Some(text) = cx.string(node) else { return };
-    match text {
-        "TLS13" | "" => {}
-        "SSL3.0" | "TLS10" | "TLS11" | "TLS12" => {
-            let message = "TLS 1.3 cannot be kept from an upstream that speaks it";
-            cx.error(node, code::CLIENT_TLS, message, "remove it, or write `TLS13`");
-        }
-        _ => {
-            let message = format!("unknown max_version {}", quoted(node));
-            cx.error(node, code::VALUE, message, "write `TLS13`, or remove it");
-        }
+    if let Some(Written::Old | Written::Spoken(TlsVersion::Tls12)) = version(cx, node) {
+        let message = "TLS 1.3 cannot be kept from an upstream that speaks it";
+        cx.error(node, code::CLIENT_TLS, message, "remove it, or write `TLS13`");
     }
 }

@@ -6,6 +6,7 @@
 use crate::config::code;
 use crate::config::document::Node;
 use crate::config::model::TlsVersion;
+use crate::config::parse::tls_version::{VERSIONS, Written, version};
 use crate::config::read::{Context, Object, items, quoted};
 use rustls::crypto::aws_lc_rs;
 use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
@@ -13,25 +14,11 @@ use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
 /// The oldest and the newest.
 type Versions = (TlsVersion, TlsVersion);
 
-const VERSIONS: &str = "write `TLS12` or `TLS13`";
-
 /// Both are 1.3 unless set, as in KrakenD.
 pub(super) fn versions(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Versions> {
     let (min, max) = (object.get("min_version"), object.get("max_version"));
-    let oldest = min.map_or(Some(TlsVersion::Tls13), |node| {
-        version(cx, node, |cx| {
-            let message = format!("{} is not spoken: the oldest version is TLS 1.2", quoted(node));
-            cx.warning(node, code::TLS_RAISED, message, VERSIONS);
-            Some(TlsVersion::Tls12)
-        })
-    });
-    let newest = max.map_or(Some(TlsVersion::Tls13), |node| {
-        version(cx, node, |cx| {
-            let message = format!("{} is not spoken: the versions are TLS 1.2 and 1.3", quoted(node));
-            cx.error(node, code::TLS_VERSION, message, VERSIONS);
-            None
-        })
-    });
+    let oldest = min.map_or(Some(TlsVersion::Tls13), |node| oldest(cx, node));
+    let newest = max.map_or(Some(TlsVersion::Tls13), |node| newest(cx, node));
     let (oldest, newest) = oldest.zip(newest)?;
     if oldest <= newest {
         return Some((oldest, newest));
@@ -48,17 +35,25 @@ pub(super) fn versions(cx: &mut Context<'_>, object: &Object<'_>) -> Option<Vers
     None
 }
 
-fn version(
-    cx: &mut Context<'_>,
-    node: &Node,
-    old: impl FnOnce(&mut Context<'_>) -> Option<TlsVersion>,
-) -> Option<TlsVersion> {
-    match cx.string(node)? {
-        "TLS13" | "" => Some(TlsVersion::Tls13),
-        "TLS12" => Some(TlsVersion::Tls12),
-        "SSL3.0" | "TLS10" | "TLS11" => old(cx),
-        _ => {
-            cx.error(node, code::TLS_VERSION, format!("{} is no version of TLS", quoted(node)), VERSIONS);
+fn oldest(cx: &mut Context<'_>, node: &Node) -> Option<TlsVersion> {
+    Some(match version(cx, node)? {
+        Written::Nothing => TlsVersion::Tls13,
+        Written::Spoken(version) => version,
+        Written::Old => {
+            let message = format!("{} is not spoken: the oldest version is TLS 1.2", quoted(node));
+            cx.warning(node, code::TLS_RAISED, message, VERSIONS);
+            TlsVersion::Tls12
+        }
+    })
+}
+
+fn newest(cx: &mut Context<'_>, node: &Node) -> Option<TlsVersion> {
+    match version(cx, node)? {
+        Written::Nothing => Some(TlsVersion::Tls13),
+        Written::Spoken(version) => Some(version),
+        Written::Old => {
+            let message = format!("{} is not spoken: the versions are TLS 1.2 and 1.3", quoted(node));
+            cx.error(node, code::TLS_VERSION, message, VERSIONS);
             None
         }
     }
