@@ -1,11 +1,11 @@
 //! HTTP/2 as RFC 9113 has it, and what becomes of it upstream, where HTTP/1.1 is spoken: one well-formed request or none.
 
-use crate::support::edge::Edge as TlsEdge;
 use crate::support::gateway::{Running, endpoint};
 use crate::support::h2_frames::{
     DATA, END_HEADERS, END_STREAM, Frames, HEADERS, Outcome, PROTOCOL_ERROR, block, field, frame, pseudo,
 };
 use crate::support::reply::Reply;
+use crate::support::tls_edge::TlsEdge;
 use crate::support::tool::{self, Said, find};
 use crate::support::upstream::Upstream;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! What RFC 9112 calls a request, one rule after the other, as a client sees it: bytes in, and one request at the upstream or
 //! one refusal that ends the connection. Attacks that are made of these are in `security/smuggling.rs`.
 
-use crate::support::raw::{Edge, Fate};
+use crate::support::raw::{Fate, RawEdge};
 
 /// A request for `/x` with these field lines besides `Host`.
 fn with_fields(fields: &str) -> String {
@@ -18,14 +18,14 @@ fn chunked(body: &str) -> String {
 
 #[test]
 fn rfc9112_2_2_up_to_two_empty_lines_before_a_request_are_passed_over() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     edge.forwards(["\r\n", "\r\n\r\n"].map(|lines| lines.to_owned() + &get("GET /x HTTP/1.1")));
     edge.refuses(400, ["\r\n\r\n\r\n", "\n", "\r", " "].map(|lines| lines.to_owned() + &get("GET /x HTTP/1.1")));
 }
 
 #[test]
 fn rfc9112_2_2_lines_end_in_crlf() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     edge.refuses(
         400,
         [
@@ -45,7 +45,7 @@ fn rfc9112_2_2_lines_end_in_crlf() {
 
 #[test]
 fn rfc9112_2_3_versions_are_1_1_and_1_0() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let forwarded = edge.forwards(["GET /x HTTP/1.0\r\n\r\n", "GET /x HTTP/1.1\r\nHost: a\r\n\r\n"]);
     assert!(forwarded.iter().all(|request| request.version == "HTTP/1.1"));
     let versions =
@@ -56,7 +56,7 @@ fn rfc9112_2_3_versions_are_1_1_and_1_0() {
 
 #[test]
 fn rfc9112_3_one_space_stands_between_the_parts_of_a_request_line() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     edge.refuses(
         400,
         [
@@ -79,7 +79,7 @@ fn rfc9112_3_one_space_stands_between_the_parts_of_a_request_line() {
 
 #[test]
 fn rfc9112_3_1_methods_are_tokens_and_their_case_counts() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let forwarded = edge.forwards(["GET", "PURGE", "get"].map(|method| get(&format!("{method} /x HTTP/1.1"))));
     let methods: Vec<_> = forwarded.iter().map(|request| request.method.as_str()).collect();
     assert_eq!(methods, ["GET", "PURGE", "get"]);
@@ -90,7 +90,7 @@ fn rfc9112_3_1_methods_are_tokens_and_their_case_counts() {
 
 #[test]
 fn rfc9112_3_2_1_origin_form() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let odd = "/x?a=%zz&b={|}\\^`[]";
     assert_eq!(edge.forwards([get(&format!("GET {odd} HTTP/1.1"))]).len(), 1);
     let malformed =
@@ -100,7 +100,7 @@ fn rfc9112_3_2_1_origin_form() {
 
 #[test]
 fn rfc9112_3_2_2_absolute_form_has_the_authority_of_host() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let forwarded = edge.forwards([get("GET http://a/x?b HTTP/1.1")]);
     assert_eq!(forwarded[0].target, "/x?b");
     edge.refuses(
@@ -130,7 +130,7 @@ fn rfc9112_3_2_2_absolute_form_has_the_authority_of_host() {
 
 #[test]
 fn rfc9112_3_2_3_connect_is_not_served() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     edge.refuses(
         405,
         ["a:443", "/x", "http://a/x", "127.0.0.1:80", "*"].map(|target| get(&format!("CONNECT {target} HTTP/1.1"))),
@@ -139,7 +139,7 @@ fn rfc9112_3_2_3_connect_is_not_served() {
 
 #[test]
 fn rfc9112_3_2_4_asterisk_form_is_for_options_and_stays_here() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let options = get("OPTIONS * HTTP/1.1");
     assert!(matches!(edge.fate(&[options.as_bytes()]), Ok(Fate::Answered(_) | Fate::Refused(_))));
     edge.refuses(400, ["GET * HTTP/1.1", "POST * HTTP/1.1", "OPTIONS ** HTTP/1.1", "OPTIONS */x HTTP/1.1"].map(get));
@@ -147,7 +147,7 @@ fn rfc9112_3_2_4_asterisk_form_is_for_options_and_stays_here() {
 
 #[test]
 fn rfc9112_3_2_host_is_one_host() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let hosts = ["a", "a.test:8080", "[::1]", "[::1]:80", "a_b", "\t a \t"];
     edge.forwards(hosts.map(|host| format!("GET /x HTTP/1.1\r\nHost:{host}\r\n\r\n")));
     edge.refuses(
@@ -166,7 +166,7 @@ fn rfc9112_3_2_host_is_one_host() {
 
 #[test]
 fn rfc9112_5_1_a_field_name_is_a_token_and_the_colon_follows_it() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let forwarded = edge.forwards([with_fields("X-Empty:\r\nX!#$%&'*+-.^_`|~9: a:b\r\n")]);
     assert_eq!((forwarded[0].header("x-empty"), forwarded[0].header("X!#$%&'*+-.^_`|~9")), (Some(""), Some("a:b")));
     let lines = [
@@ -188,7 +188,7 @@ fn rfc9112_5_1_a_field_name_is_a_token_and_the_colon_follows_it() {
 
 #[test]
 fn rfc9112_5_2_lines_are_not_folded() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let lines = [
         "X: a\r\n b",
         "X: a\r\n\tb",
@@ -203,7 +203,7 @@ fn rfc9112_5_2_lines_are_not_folded() {
 
 #[test]
 fn rfc9110_5_5_values_have_no_control_bytes() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     edge.forwards([with_fields("X: a\tb \u{e9}\r\n")]);
     let control = (0..b' ').chain([0x7f]).filter(|byte| ![b'\t', b'\n', b'\r'].contains(byte));
     edge.refuses(400, control.map(|byte| with_fields(&format!("X: a{}b\r\n", byte as char))));
@@ -211,7 +211,7 @@ fn rfc9110_5_5_values_have_no_control_bytes() {
 
 #[test]
 fn rfc9112_6_2_a_body_is_as_long_as_its_content_length_says() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let forwarded = edge.forwards([
         with_fields("Content-Length: 5\r\n") + "hello",
         with_fields("content-length:\t5 \r\n") + "\r\n\r\n\0",
@@ -226,7 +226,7 @@ fn rfc9112_6_2_a_body_is_as_long_as_its_content_length_says() {
 
 #[test]
 fn rfc9112_7_1_chunks_arrive_as_one_body() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let forwarded = edge.forwards(
         [
             "5\r\nhello\r\n0\r\n\r\n",
@@ -243,7 +243,7 @@ fn rfc9112_7_1_chunks_arrive_as_one_body() {
 
 #[test]
 fn rfc9112_7_1_chunk_sizes_are_hex_digits() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     edge.refuses(
         400,
         [
@@ -271,7 +271,7 @@ fn rfc9112_7_1_chunk_sizes_are_hex_digits() {
 
 #[test]
 fn rfc9112_7_1_a_chunk_ends_in_crlf_where_its_size_says() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     edge.refuses(
         400,
         [
@@ -289,7 +289,7 @@ fn rfc9112_7_1_a_chunk_ends_in_crlf_where_its_size_says() {
 
 #[test]
 fn rfc9112_7_1_1_chunk_extensions_are_bounded() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let long = format!("5;{}\r\nhello\r\n0\r\n\r\n", "a".repeat(253));
     edge.refuses(
         400,
@@ -299,7 +299,7 @@ fn rfc9112_7_1_1_chunk_extensions_are_bounded() {
 
 #[test]
 fn rfc9112_7_1_2_trailers_are_field_lines_and_neither_frame_nor_route() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     edge.refuses(
         400,
         [
@@ -321,7 +321,7 @@ fn rfc9112_7_1_2_trailers_are_field_lines_and_neither_frame_nor_route() {
 
 #[test]
 fn rfc9112_2_1_a_request_may_come_in_any_pieces() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let text = chunked("5;a=b\r\nhello\r\n0\r\nX-Trailer: a\r\n\r\n");
     let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
     let Ok(Fate::Forwarded(request)) = edge.fate(&bytes) else { panic!("not forwarded") };

@@ -1,7 +1,7 @@
 //! TLS as RFC 8446, 5246 and their neighbours have it, in the eyes of OpenSSL and curl.
 
 use crate::support::authority::Authority;
-use crate::support::edge::{Edge, files};
+use crate::support::tls_edge::{TlsEdge, files};
 use rcgen::ExtendedKeyUsagePurpose::ServerAuth;
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn both_versions() -> Value {
 
 #[test]
 fn rfc8446_4_2_1_the_newest_version_of_both_is_spoken() {
-    let edge = Edge::with(both_versions());
+    let edge = TlsEdge::with(both_versions());
     for (words, spoken) in [("", "TLSv1.3"), ("-tls1_3", "TLSv1.3"), ("-tls1_2", "TLSv1.2")] {
         let said = edge.s_client(words);
         assert!(said.out.contains(&format!("New, {spoken}, Cipher is ")), "{words}: {}", said.text());
@@ -23,7 +23,7 @@ fn rfc8446_4_2_1_the_newest_version_of_both_is_spoken() {
 #[test]
 fn rfc8446_6_2_a_client_that_is_too_old_gets_an_alert() {
     const OLD: [&str; 2] = ["-tls1_1 -cipher DEFAULT@SECLEVEL=0", "-tls1 -cipher DEFAULT@SECLEVEL=0"];
-    let (newest, both) = (Edge::with(json!({})), Edge::with(both_versions()));
+    let (newest, both) = (TlsEdge::with(json!({})), TlsEdge::with(both_versions()));
     let said = newest.s_client("-tls1_2");
     assert!(said.text().contains("alert number 70"), "{}", said.text());
     // OpenSSL speaks what it has itself given up only when told to, and then without signature algorithms, which rustls
@@ -41,7 +41,7 @@ fn rfc8446_6_2_a_client_that_is_too_old_gets_an_alert() {
 
 #[test]
 fn rfc8446_6_1_the_end_of_a_connection_is_said_in_tls() {
-    let edge = Edge::with(both_versions());
+    let edge = TlsEdge::with(both_versions());
     for version in ["-tls1_3", "-tls1_2"] {
         // Without the alert OpenSSL tells of an unexpected end of file.
         let said = edge.s_client(version);
@@ -60,7 +60,7 @@ fn rfc6066_3_the_certificate_is_the_one_whose_name_is_asked_for() {
         let pairs = pairs.map(|(file, name)| files(&authority.pair(file, &[name], ServerAuth, |_| {})));
         json!({ "keys": [files(first), pairs[0], pairs[1]] })
     };
-    let edge = Edge::start(Authority::new("edge authority"), other, json!([]));
+    let edge = TlsEdge::start(Authority::new("edge authority"), other, json!([]));
     for (words, subject) in [
         ("-servername edge.test", "edge.test"),
         ("-servername a.apps.test", "*.apps.test"),
@@ -76,7 +76,7 @@ fn rfc6066_3_the_certificate_is_the_one_whose_name_is_asked_for() {
 
 #[test]
 fn rfc7301_3_2_protocols_are_agreed_on_and_a_foreign_one_is_an_alert() {
-    let edge = Edge::with(json!({}));
+    let edge = TlsEdge::with(json!({}));
     for (words, version) in [("--http2", "2"), ("--http1.1", "1.1"), ("--no-alpn", "1.1")] {
         let said = edge.curl("/x", &format!("{words} -w |%{{http_code}}|%{{http_version}}"));
         assert_eq!(said.out, format!("hello|200|{version}"), "{words}: {}", said.text());
@@ -91,7 +91,7 @@ fn rfc7301_3_2_protocols_are_agreed_on_and_a_foreign_one_is_an_alert() {
 /// OpenSSL remembers a session in a file.
 #[test]
 fn rfc8446_2_2_sessions_are_resumed() {
-    let edge = Edge::with(both_versions());
+    let edge = TlsEdge::with(both_versions());
     let folder = tempfile::tempdir().unwrap();
     for version in ["-tls1_3", "-tls1_2"] {
         let session = folder.path().join(version);
@@ -105,14 +105,14 @@ fn rfc8446_2_2_sessions_are_resumed() {
 
 #[test]
 fn rfc7627_the_master_secret_of_1_2_is_the_extended_one() {
-    let edge = Edge::with(both_versions());
+    let edge = TlsEdge::with(both_versions());
     let said = edge.s_client("-tls1_2");
     assert!(said.out.contains("Extended master secret: yes"), "{}", said.text());
 }
 
 #[test]
 fn rfc8446_4_2_7_the_key_exchange_is_of_the_groups_that_are_offered() {
-    let edge = Edge::with(json!({ "curve_preferences": [24, 23] }));
+    let edge = TlsEdge::with(json!({ "curve_preferences": [24, 23] }));
     // The second client guesses wrong and is asked again.
     for (words, key) in [("-groups P-256", "ECDH, prime256v1"), ("-groups X25519:P-384", "ECDH, secp384r1")] {
         let said = edge.s_client(words);
@@ -125,7 +125,7 @@ fn rfc8446_4_2_7_the_key_exchange_is_of_the_groups_that_are_offered() {
 #[test]
 fn rfc5246_7_4_1_3_the_order_of_suites_is_the_clients_unless_ours_is_wanted() {
     for (ours, expected) in [(false, "ECDHE-ECDSA-CHACHA20-POLY1305"), (true, "ECDHE-ECDSA-AES128-GCM-SHA256")] {
-        let edge = Edge::with(json!({
+        let edge = TlsEdge::with(json!({
             "min_version": "TLS12", "cipher_suites": [49195, 52393], "prefer_server_cipher_suites": ours,
         }));
         let said = edge.s_client("-tls1_2 -cipher ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256");
@@ -138,7 +138,7 @@ fn rfc5246_7_4_1_3_the_order_of_suites_is_the_clients_unless_ours_is_wanted() {
 /// More than any buffer on the way, in both directions and with both versions of HTTP.
 #[test]
 fn large_bodies_pass_as_they_are() {
-    let edge = Edge::with(json!({}));
+    let edge = TlsEdge::with(json!({}));
     let folder = tempfile::tempdir().unwrap();
     let body: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
     let (sent, came) = (folder.path().join("sent"), folder.path().join("came"));
@@ -153,7 +153,7 @@ fn large_bodies_pass_as_they_are() {
 
 #[test]
 fn upstreams_learn_that_the_client_came_by_https() {
-    let edge = Edge::with(json!({}));
+    let edge = TlsEdge::with(json!({}));
     for version in ["--http2", "--http1.1"] {
         assert!(edge.curl("/x", version).ok);
     }

@@ -2,10 +2,10 @@
 
 use crate::support::authority::Authority;
 use crate::support::client::{self, Connection};
-use crate::support::edge::{Edge, files};
 use crate::support::gateway::{Running, endpoint};
 use crate::support::haproxy::Haproxy;
 use crate::support::reply::Reply;
+use crate::support::tls_edge::{TlsEdge, files};
 use crate::support::upstream::Upstream;
 use serde_json::{Value, json};
 
@@ -125,7 +125,7 @@ fn the_header_stands_before_tls() {
     let behind = files(&authority.pair("behind", &["edge.test"], rcgen::ExtendedKeyUsagePurpose::ServerAuth, |_| {}));
     let listeners: Value =
         json!([{ "listen": "127.0.0.1:0", "tls": behind, "proxy_protocol": { "trusted": ["127.0.0.1"] } }]);
-    let edge = Edge::start(authority, listener, listeners);
+    let edge = TlsEdge::start(authority, listener, listeners);
     let haproxy = Haproxy::before(edge.gateway.further[0], "send-proxy-v2");
     let said = edge.curl_at(haproxy.address, "/x", "--http2 -w |%{http_version}");
     assert_eq!(said.out, "hello|2", "{}", said.text());

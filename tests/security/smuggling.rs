@@ -2,7 +2,7 @@
 //! sent, the upstream sees exactly what porteur has understood, or nothing.
 
 use crate::support::client::{self, Connection};
-use crate::support::raw::{Edge, Fate};
+use crate::support::raw::{Fate, RawEdge};
 use crate::support::reply::Reply;
 use crate::support::upstream::Upstream;
 
@@ -16,7 +16,7 @@ fn post(fields: &str, body: &str) -> String {
 
 #[test]
 fn rfc9112_6_3_cl_te_a_length_and_a_coding_are_refused_in_any_order() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let ended = format!("0\r\n\r\n{EVIL}");
     let hidden = format!("{:x}\r\n{EVIL}\r\n0\r\n\r\n", EVIL.len());
     let mut cases = Vec::new();
@@ -32,7 +32,7 @@ fn rfc9112_6_3_cl_te_a_length_and_a_coding_are_refused_in_any_order() {
 
 #[test]
 fn rfc9112_6_1_te_te_an_obscured_coding_is_refused_with_and_without_a_length() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let mut cases = Vec::new();
     for line in [
         "Transfer-Encoding : chunked",
@@ -84,7 +84,7 @@ fn rfc9112_6_1_te_te_an_obscured_coding_is_refused_with_and_without_a_length() {
 
 #[test]
 fn rfc9112_6_1_the_case_of_a_coding_does_not_matter_and_what_is_in_its_chunks_is_body() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let body = format!("{:X}\r\n{EVIL}\r\n0\r\n\r\n", EVIL.len());
     let lines = ["tRANSFER-eNCODING: cHUNKED", "Transfer-Encoding:\t chunked \t", "transfer-encoding:CHUNKED"];
     for request in edge.forwards(lines.map(|line| post(&format!("{line}\r\n"), &body))) {
@@ -94,7 +94,7 @@ fn rfc9112_6_1_the_case_of_a_coding_does_not_matter_and_what_is_in_its_chunks_is
 
 #[test]
 fn rfc9112_6_1_fields_that_are_only_named_like_a_coding_frame_nothing() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let body = format!("0\r\n\r\n{EVIL}");
     for name in ["X-Transfer-Encoding", "Transfer-Encodings", "Transfer-Encodin", "TE-Transfer-Encoding"] {
         let fields = format!("{name}: chunked\r\nContent-Length: {}\r\n", body.len());
@@ -104,14 +104,14 @@ fn rfc9112_6_1_fields_that_are_only_named_like_a_coding_frame_nothing() {
 
 #[test]
 fn rfc9112_6_1_http_10_has_no_coding() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let fields = ["Transfer-Encoding: chunked", "Connection: keep-alive\r\nTransfer-Encoding: chunked"];
     edge.refuses(400, fields.map(|fields| format!("POST /x HTTP/1.0\r\nHost: a\r\n{fields}\r\n\r\n0\r\n\r\n{EVIL}")));
 }
 
 #[test]
 fn rfc9112_6_2_cl_0_what_a_length_covers_is_body_for_every_method() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let cases = ["GET", "HEAD", "POST", "DELETE", "OPTIONS", "PURGE"]
         .map(|method| format!("{method} /x HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{EVIL}", EVIL.len()));
     for request in edge.forwards(cases) {
@@ -121,7 +121,7 @@ fn rfc9112_6_2_cl_0_what_a_length_covers_is_body_for_every_method() {
 
 #[test]
 fn rfc9112_9_3_a_body_nobody_wanted_is_not_the_next_request() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     for (line, status) in [("POST /nowhere HTTP/1.1", 404), ("POST /x/ HTTP/1.1", 307), ("GET /%2e%2e/x HTTP/1.1", 400)]
     {
         let text = format!("{line}\r\nHost: a\r\nContent-Length: {}\r\n\r\n{EVIL}", EVIL.len());
@@ -137,7 +137,7 @@ fn rfc9112_9_3_a_body_nobody_wanted_is_not_the_next_request() {
 
 #[test]
 fn rfc9110_8_6_a_length_is_one_number_on_one_line() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let mut cases = Vec::new();
     for lines in [
         "Content-Length: 5\r\nContent-Length: 5",
@@ -185,7 +185,7 @@ fn rfc9110_8_6_a_length_is_one_number_on_one_line() {
 
 #[test]
 fn rfc9112_7_1_a_body_whose_chunks_could_end_elsewhere_never_becomes_two_requests() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let chunked = |body: &str| post("Transfer-Encoding: chunked\r\n", &format!("{body}{EVIL}"));
     edge.refuses(
         400,
@@ -249,7 +249,7 @@ fn rfc9112_7_1_a_body_whose_chunks_could_end_elsewhere_never_becomes_two_request
 
 #[test]
 fn rfc9112_7_1_a_bad_chunk_after_good_ones_ends_the_upstream_request_unfinished() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let good = format!("{:x}\r\n{}\r\n", 4096, "a".repeat(4096)).repeat(4);
     edge.refuses(
         400,
@@ -261,7 +261,7 @@ fn rfc9112_7_1_a_bad_chunk_after_good_ones_ends_the_upstream_request_unfinished(
 
 #[test]
 fn rfc9112_5_a_head_with_hidden_lines_is_refused() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let hidden = EVIL.trim_end();
     let cases = [
         format!("X: y\n\n{hidden}"),
@@ -280,7 +280,7 @@ fn rfc9112_5_a_head_with_hidden_lines_is_refused() {
 
 #[test]
 fn rfc9112_3_2_two_hosts_or_a_hidden_one_are_refused() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     edge.refuses(
         400,
         [
@@ -321,7 +321,7 @@ fn rfc9112_3_2_two_hosts_or_a_hidden_one_are_refused() {
 
 #[test]
 fn rfc9112_9_3_2_pipelined_requests_have_their_answers_in_their_order() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let chunks = "POST /x?1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\nX: y\r\n\r\n";
     let length = "POST /x?3 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nthree";
     let text =
@@ -349,7 +349,7 @@ fn rfc9112_9_3_2_pipelined_requests_have_their_answers_in_their_order() {
 
 #[test]
 fn rfc9112_9_3_2_requests_before_a_bad_one_have_their_answers_and_those_after_it_none() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let good = "GET /x?good HTTP/1.1\r\nHost: a\r\n\r\n";
     for bad in
         ["GET /x?bad HTTP/1.1\r\nHost : a\r\n\r\n", "GET  /x?bad HTTP/1.1\r\n\r\n", "GET /x?bad HTTP/1.1\r\n\r\n"]
@@ -369,7 +369,7 @@ fn rfc9112_9_3_2_requests_before_a_bad_one_have_their_answers_and_those_after_it
 /// RUSTSEC-2026-0033.
 #[test]
 fn rfc9110_7_8_bytes_after_a_request_for_an_upgrade_are_a_request_of_their_own_until_it_is_granted() {
-    let edge = Edge::start();
+    let edge = RawEdge::start();
     let upgrade = "GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     for protocol in ["websocket", "h2c", "foo"] {
@@ -386,7 +386,7 @@ fn rfc9110_7_8_bytes_after_a_request_for_an_upgrade_are_a_request_of_their_own_u
 #[test]
 fn rfc9110_7_8_only_the_head_of_an_answer_grants_an_upgrade() {
     let body = "HTTP/1.1 101 Switching Protocols\r\n\r\n";
-    let edge = Edge::before(Upstream::start(move |_| Reply::text(body.repeat(10_000))));
+    let edge = RawEdge::before(Upstream::start(move |_| Reply::text(body.repeat(10_000))));
     for protocol in ["websocket", "foo"] {
         let mut connection = Connection::open(edge.gateway.address);
         let upgrade = client::request("GET", "/x", &[("Connection", "Upgrade"), ("Upgrade", protocol)], b"");

@@ -2,9 +2,9 @@
 
 use crate::support::authority::{Authority, Pair};
 use crate::support::client::{self, Connection};
-use crate::support::edge::{Edge, files};
 use crate::support::gateway::with;
 use crate::support::poll::{PATIENCE, eventually};
+use crate::support::tls_edge::{TlsEdge, files};
 use rcgen::ExtendedKeyUsagePurpose::ServerAuth;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -21,7 +21,7 @@ fn shown(pair: &Pair) -> String {
 
 #[test]
 fn without_a_certificate_of_a_trusted_authority_no_request_is_heard() {
-    let edge = Edge::start(Authority::new("edge authority"), mutual, json!([]));
+    let edge = TlsEdge::start(Authority::new("edge authority"), mutual, json!([]));
     // It has the same name and another key.
     let impostor = Authority::new("edge authority");
     let (known, stranger) = (edge.authority.client("partner"), impostor.client("partner"));
@@ -43,7 +43,7 @@ fn without_a_certificate_of_a_trusted_authority_no_request_is_heard() {
 fn a_session_goes_on_where_it_began_and_nowhere_else() {
     let authority = Authority::new("edge authority");
     let open = files(&authority.pair("open", &["edge.test"], ServerAuth, |_| {}));
-    let edge = Edge::start(authority, mutual, json!([{ "listen": "127.0.0.1:0", "tls": open }]));
+    let edge = TlsEdge::start(authority, mutual, json!([{ "listen": "127.0.0.1:0", "tls": open }]));
     let session = tempfile::NamedTempFile::new().unwrap();
     let session = session.path().display();
     let first = edge.s_client_at(edge.gateway.further[0], &format!("-sess_out {session}"));
@@ -57,7 +57,7 @@ fn a_session_goes_on_where_it_began_and_nowhere_else() {
 
 #[test]
 fn early_data_is_not_taken() {
-    let edge = Edge::with(json!({}));
+    let edge = TlsEdge::with(json!({}));
     let session = tempfile::NamedTempFile::new().unwrap();
     let session = session.path().display();
     let said = edge.s_client(&format!("-sess_out {session}"));
@@ -66,7 +66,7 @@ fn early_data_is_not_taken() {
 
 #[test]
 fn http_on_a_port_of_tls_is_told_so_and_goes_nowhere() {
-    let edge = Edge::with(json!({}));
+    let edge = TlsEdge::with(json!({}));
     let answer = client::get(edge.gateway.address, "/x");
     assert_eq!((answer.status, answer.header("connection")), (400, Some("close")));
     assert_eq!(edge.upstream.requests().len(), 0);
@@ -76,7 +76,7 @@ fn http_on_a_port_of_tls_is_told_so_and_goes_nowhere() {
 #[test]
 fn tls_on_a_plain_port_gets_no_handshake_and_goes_nowhere() {
     let edge =
-        Edge::start(Authority::new("edge authority"), |_, pair| files(pair), json!([{ "listen": "127.0.0.1:0" }]));
+        TlsEdge::start(Authority::new("edge authority"), |_, pair| files(pair), json!([{ "listen": "127.0.0.1:0" }]));
     let said = edge.curl_at(edge.gateway.further[0], "/x", "");
     assert!(!said.ok, "{}", said.text());
     assert_eq!(edge.upstream.requests().len(), 0);
@@ -86,7 +86,7 @@ fn tls_on_a_plain_port_gets_no_handshake_and_goes_nowhere() {
 /// Bytes that are no TLS, or only begin like it.
 #[test]
 fn broken_records_end_the_connection_and_nothing_else() {
-    let edge = Edge::with(json!({}));
+    let edge = TlsEdge::with(json!({}));
     for bytes in [
         &b"\x80\x2e\x01\x00\x02"[..],
         b"\x16\x03\x01\x00\x00",
@@ -109,7 +109,7 @@ fn broken_records_end_the_connection_and_nothing_else() {
 }
 
 /// The name of the certificate that a client is shown now.
-fn name(edge: &Edge) -> String {
+fn name(edge: &TlsEdge) -> String {
     let said = edge.s_client("");
     let subject = said.out.lines().find_map(|line| line.strip_prefix("subject=CN = "));
     subject.unwrap_or_else(|| panic!("{}", said.text())).to_owned()
@@ -118,7 +118,7 @@ fn name(edge: &Edge) -> String {
 #[test]
 fn renewed_certificates_are_shown_without_a_restart_and_open_connections_live() {
     let plain = json!([{ "listen": "127.0.0.1:0" }]);
-    let edge = Edge::start(Authority::new("edge authority"), |_, pair| files(pair), plain);
+    let edge = TlsEdge::start(Authority::new("edge authority"), |_, pair| files(pair), plain);
     let mut open = Connection::open(edge.gateway.further[0]);
     let get = b"GET /x HTTP/1.1\r\nHost: edge.test\r\n\r\n";
     assert_eq!(open.request(get).status, 200);
@@ -138,7 +138,7 @@ fn renewed_certificates_are_shown_without_a_restart_and_open_connections_live() 
 /// A client that does not go on keeps nobody else out.
 #[test]
 fn handshakes_that_stand_still_do_not_hold_others_up() {
-    let edge = Edge::with(json!({}));
+    let edge = TlsEdge::with(json!({}));
     let stalled: Vec<_> = (0..50)
         .map(|_| {
             let mut tcp = TcpStream::connect(edge.gateway.address).unwrap();
@@ -162,7 +162,7 @@ fn strict_transport_security_and_no_redirect_where_tls_is_spoken() {
         },
         "endpoints": [crate::support::gateway::endpoint("/x", &upstream.url(), "/x")],
     }));
-    let edge = Edge { authority, upstream, gateway };
+    let edge = TlsEdge { authority, upstream, gateway };
     let said = edge.curl("/x", "-i --http1.1");
     assert!(
         said.out.contains("HTTP/1.1 200 ") && said.out.contains("Strict-Transport-Security: max-age=300"),

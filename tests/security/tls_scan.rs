@@ -1,6 +1,6 @@
 //! What SSLyze finds: a scanner that knows what has gone wrong with TLS in thirty years.
 
-use crate::support::edge::Edge;
+use crate::support::tls_edge::TlsEdge;
 use crate::support::tool;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -12,7 +12,7 @@ const SCANS: &str = "--sslv2 --sslv3 --tlsv1 --tlsv1_1 --tlsv1_2 --tlsv1_3 --ren
 
 /// The results by their names.
 #[track_caller]
-fn scan(edge: &Edge) -> Value {
+fn scan(edge: &TlsEdge) -> Value {
     assert!(Path::new(PYTHON).exists(), "{PYTHON} is missing: remove a broken `.venv` there and run `make test`");
     let report = tempfile::NamedTempFile::new().unwrap();
     let (path, address) = (report.path().display(), edge.gateway.address);
@@ -56,7 +56,7 @@ fn assert_sound(results: &Value) {
 
 #[test]
 fn a_scanner_finds_nothing_wrong_with_both_versions() {
-    let results = scan(&Edge::with(json!({ "min_version": "TLS12" })));
+    let results = scan(&TlsEdge::with(json!({ "min_version": "TLS12" })));
     assert_sound(&results);
     assert_eq!(
         suites(&results, "tls_1_2"),
@@ -82,7 +82,7 @@ fn a_scanner_finds_nothing_wrong_with_both_versions() {
 
 #[test]
 fn a_scanner_finds_tls_1_3_alone_by_default() {
-    let results = scan(&Edge::with(json!({})));
+    let results = scan(&TlsEdge::with(json!({})));
     assert_sound(&results);
     assert_eq!(suites(&results, "tls_1_2"), Vec::<String>::new());
 }

@@ -7,7 +7,7 @@ use super::upstream::{Request, Upstream};
 use serde_json::json;
 
 /// A gateway with the endpoints `/x` and `/evil`, for any method, header and query, and its upstream.
-pub struct Edge {
+pub struct RawEdge {
     pub upstream: Upstream,
     pub gateway: Running,
 }
@@ -23,7 +23,7 @@ pub enum Fate {
     Answered(u16),
 }
 
-impl Edge {
+impl RawEdge {
     pub fn start() -> Self {
         Self::before(Upstream::echo())
     }

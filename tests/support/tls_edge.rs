@@ -10,13 +10,13 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 
 /// A gateway with one listener for `edge.test`, and what it stands on.
-pub struct Edge {
+pub struct TlsEdge {
     pub authority: Authority,
     pub upstream: Upstream,
     pub gateway: Running,
 }
 
-impl Edge {
+impl TlsEdge {
     /// `tls` is added to the block, in which the pair for `edge.test` stands.
     #[track_caller]
     pub fn with(tls: Value) -> Self {
