@@ -147,9 +147,11 @@ impl Level {
                 _ => None,
             };
         };
-        // Listeners have the block of the service.
-        if (namespace, key.name) == ("listeners", "tls") {
-            return Some(Self::Namespace("tls"));
+        // Listeners have the blocks of the service.
+        match (namespace, key.name) {
+            ("listeners", "tls") => return Some(Self::Namespace("tls")),
+            ("listeners", "proxy_protocol") => return Some(Self::Namespace("proxy_protocol")),
+            _ => {}
         }
         let is_inside =
             |name: &str| name.strip_prefix(namespace).and_then(|rest| rest.strip_prefix('.')) == Some(key.name);
@@ -176,7 +178,7 @@ impl Support {
 }
 
 /// Levels that are no namespace of their own.
-const LEVELS: [Level; 18] = [
+const LEVELS: [Level; 17] = [
     Level::Root,
     Level::Endpoint,
     Level::Backend,
@@ -186,7 +188,6 @@ const LEVELS: [Level; 18] = [
     Level::Namespace("auth/client-credentials.tls"),
     Level::Namespace("tls"),
     Level::Namespace("tls.keys"),
-    Level::Namespace("listeners.proxy_protocol"),
     Level::Namespace("balance.outlier"),
     Level::Namespace("balance.health"),
     Level::Namespace("balance.retries"),

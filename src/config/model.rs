@@ -55,7 +55,7 @@ pub struct Model {
     pub listen_ip: Option<IpAddr>,
     /// `port`, 8080 unless set. 0 asks the system for a free one.
     pub port: u16,
-    /// Where clients connect: first `listen_ip` and `port` with `tls`, then `extra_config.listeners`.
+    /// Where clients connect: first `listen_ip` and `port` with `tls` and `extra_config.proxy_protocol`, then `extra_config.listeners`.
     pub listeners: Vec<Listener>,
     /// `use_h2c`, here or in `extra_config.router`: HTTP/2 without TLS, on listeners that do not say otherwise.
     pub use_h2c: bool,

@@ -84,7 +84,7 @@ fn object(level: Level) -> Value {
         Level::Endpoint => &["endpoint", "backend"],
         Level::Namespace("admin" | "listeners") => &["listen"],
         Level::Namespace("tls.keys") => &["public_key", "private_key"],
-        Level::Namespace("listeners.proxy_protocol") => &["trusted"],
+        Level::Namespace("proxy_protocol") => &["trusted"],
         Level::Backend | Level::Namespace(_) => &[],
     };
     json!({

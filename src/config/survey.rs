@@ -110,7 +110,6 @@ fn of_key(level: Level, key: &Key) -> Place {
         }
         (Level::Root | Level::Namespace("listeners"), "tls") => Place::Keys(Level::Namespace("tls")),
         (Level::Namespace("tls"), "keys") => Place::Keys(Level::Namespace("tls.keys")),
-        (Level::Namespace("listeners"), "proxy_protocol") => Place::Keys(Level::Namespace("listeners.proxy_protocol")),
         (Level::Namespace("proxy"), "flatmap_filter") => Place::Keys(Level::Namespace("proxy.flatmap_filter")),
         (Level::Namespace("proxy"), "static") => Place::Keys(Level::Namespace("proxy.static")),
         (Level::Namespace(name), _) if name.starts_with("modifier/martian.") => of_modifier_key(name, key),

@@ -20,6 +20,17 @@ fn listening(upstream: &Upstream, trusted: &str) -> Running {
     }))
 }
 
+/// The service's own port asks for the header, and a further listener does not.
+fn listening_itself(upstream: &Upstream, trusted: &str) -> Running {
+    let (header, listeners) = (json!({ "trusted": [trusted] }), json!([{ "listen": "127.0.0.1:0" }]));
+    Running::start(json!({
+        "extra_config": { "proxy_protocol": header, "listeners": listeners },
+        "endpoints": [endpoint("/x", &upstream.url(), "/x")],
+    }))
+}
+
+/// Names 192.0.2.8 with version 2.
+const BINARY: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x08\xc6\x33\x64\x01\xc8\x22\x01\xbb";
 const GET: &[u8] = b"GET /x HTTP/1.1\r\nHost: edge.test\r\n\r\n";
 
 /// The whole answer to these bytes, which may be none.
@@ -31,11 +42,10 @@ fn answer(gateway: &Running, bytes: &[u8]) -> Option<client::Response> {
 fn the_client_is_whom_the_header_names() {
     let upstream = upstream();
     let gateway = listening(&upstream, "127.0.0.0/8");
-    let binary = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x08\xc6\x33\x64\x01\xc8\x22\x01\xbb";
     for (header, client) in [
         (&b"PROXY TCP4 192.0.2.7 198.51.100.1 51234 443\r\n"[..], "192.0.2.7"),
         (b"PROXY TCP6 2001:db8::7 2001:db8::1 51234 443\r\n", "2001:db8::7"),
-        (binary, "192.0.2.8"),
+        (BINARY, "192.0.2.8"),
         (b"PROXY UNKNOWN\r\n", "127.0.0.1"),
     ] {
         let before = upstream.requests().len();
@@ -85,6 +95,36 @@ fn a_peer_that_is_not_trusted_is_closed_whatever_it_says() {
     }
     assert_eq!(upstream.requests().len(), 0);
     assert_eq!(gateway.metric(r#"porteur_proxy_protocol_headers_total{result="untrusted"}"#), 2.0);
+}
+
+#[test]
+fn the_service_s_own_port_believes_whom_it_trusts() {
+    let upstream = upstream();
+    let gateway = listening_itself(&upstream, "127.0.0.0/8");
+    for (header, client) in
+        [(&b"PROXY TCP4 192.0.2.7 198.51.100.1 51234 443\r\n"[..], "192.0.2.7"), (BINARY, "192.0.2.8")]
+    {
+        let before = upstream.requests().len();
+        assert_eq!(client::send(gateway.address, [header, GET].concat()).status, 200);
+        assert_eq!(upstream.requests()[before].header("x-forwarded-for"), Some(client));
+    }
+    assert!(client::try_send(gateway.address, GET).is_err(), "no request without the header");
+    assert_eq!(client::send(gateway.further[0], GET).status, 200, "another listener has rules of its own");
+    for options in ["send-proxy", "send-proxy-v2"] {
+        let haproxy = Haproxy::before(gateway.address, options);
+        assert_eq!(client::send(haproxy.address, GET).status, 200, "{options}");
+    }
+}
+
+#[test]
+fn the_service_s_own_port_is_closed_to_whom_it_does_not_trust() {
+    let upstream = upstream();
+    let gateway = listening_itself(&upstream, "192.0.2.0/24");
+    for start in [&b""[..], b"PROXY TCP4 192.0.2.7 198.51.100.1 51234 443\r\n", BINARY] {
+        assert!(client::try_send(gateway.address, [start, GET].concat()).is_err(), "{start:?}");
+    }
+    assert_eq!(upstream.requests().len(), 0);
+    assert_eq!(gateway.metric(r#"porteur_proxy_protocol_headers_total{result="untrusted"}"#), 3.0);
 }
 
 #[test]

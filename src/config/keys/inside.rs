@@ -21,7 +21,7 @@ pub(super) fn keys(namespace: &str) -> &'static [Key] {
         "qos/http-cache" => HTTP_CACHE,
         "validation/cel" => CEL,
         "listeners" => listener::LISTENERS,
-        "listeners.proxy_protocol" => listener::PROXY_PROTOCOL,
+        "proxy_protocol" => listener::PROXY_PROTOCOL,
         "tls" => listener::TLS,
         "tls.keys" => listener::PAIR,
         "client_tls" | "backend/http/client.client_tls" => transport::CLIENT_TLS,

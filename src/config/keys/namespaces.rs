@@ -58,6 +58,7 @@ pub const NAMESPACES: &[Namespace] = &[
     built("router", SERVICE, "how the router behaves"),
     built("limits", SERVICE, "what clients may take (extension)"),
     built("admin", SERVICE, "the admin listener (extension)"),
+    built("proxy_protocol", SERVICE, "on the service's own port, connections begin with a PROXY header (extension)"),
     built("listeners", SERVICE, "further addresses that clients connect to (extension)"),
     built("auth/credentials", SERVICE, "credentials with a name, for backends to use (extension)"),
     built("auth/client-credentials", BACKEND, "the token this backend's requests carry"),

@@ -59,7 +59,7 @@ pub struct ClientAuthorities {
     pub system: bool,
 }
 
-/// The `proxy_protocol` of a listener: each connection begins with a header that tells who the client is.
+/// `proxy_protocol`, of the service's own port or of a further listener: each connection begins with a header that tells who the client is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyProtocol {
     /// `trusted`: who may send such a header, at least one network. Nobody else may connect.

@@ -1,4 +1,5 @@
-//! `extra_config.listeners` of the service: where clients connect beside the service's own port.
+//! `extra_config.listeners` of the service: where clients connect beside the service's own port. Also `proxy_protocol`, which
+//! both may have.
 
 use super::super::code;
 use super::super::document::Node;
@@ -42,12 +43,8 @@ fn listener<'d>(cx: &mut Context<'_>, node: &'d Node) -> Option<(Listener, &'d N
     let address = written.and_then(|node| Some((address(cx, node)?, node)));
     let tls = object.get("tls").and_then(|node| tls(cx, node));
     let use_h2c = object.get("use_h2c").and_then(|node| cx.boolean(node));
-    let proxy_protocol = object.get("proxy_protocol").map(|node| proxy_protocol(cx, node));
+    let proxy_protocol = object.get("proxy_protocol").and_then(|node| proxy_protocol(cx, node));
     let ((ip, port), node) = address?;
-    let proxy_protocol = match proxy_protocol {
-        Some(rules) => Some(rules?),
-        None => None,
-    };
     Some((Listener { ip, port, tls, use_h2c, proxy_protocol }, node))
 }
 
@@ -67,9 +64,10 @@ fn overlap(one: (Option<IpAddr>, u16), other: (Option<IpAddr>, u16)) -> bool {
     one.1 == other.1 && one.1 != 0 && (all(one.0) || all(other.0) || one.0 == other.0)
 }
 
-fn proxy_protocol(cx: &mut Context<'_>, node: &Node) -> Option<ProxyProtocol> {
+/// Reads the block. `None`: it is wrong, which is reported.
+pub(super) fn proxy_protocol(cx: &mut Context<'_>, node: &Node) -> Option<ProxyProtocol> {
     const HELP: &str = "name the load balancers that connect here: `\"trusted\": [\"10.0.0.0/8\"]`";
-    let object = Object::open(cx, node, Level::Namespace("listeners.proxy_protocol"))?;
+    let object = Object::open(cx, node, Level::Namespace("proxy_protocol"))?;
     let Some(list) = object.get("trusted") else {
         object.missing(cx, "trusted", "`proxy_protocol`", HELP);
         return None;

@@ -26,26 +26,16 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
     let root = Object::open(cx, document, Level::Root)?;
     version(cx, &root);
     let namespaces = Namespaces::open(cx, root.get("extra_config"), Level::Root);
-    let service = Service {
-        credentials: Named::open(cx, namespaces.get("auth/credentials")),
-        timeout: root.duration(cx, "timeout").unwrap_or(DEFAULT_TIMEOUT),
-        hosts: root.get("host").filter(|node| !is_empty(node)).map(|node| hosts(cx, node)),
-        encoding: encoding(cx, &root),
-        cache_ttl: root.duration(cx, "cache_ttl").unwrap_or_default(),
-        disable_rest: root.boolean(cx, "disable_rest"),
-        transport: http_client::of_service(cx, &root),
-    };
+    let service = service(cx, &root, &namespaces);
     let settings = router::router(cx, namespaces.get("router"));
     let bots = bot_detector::bot_rules(cx, namespaces.get("security/bot-detector"));
     let endpoints = endpoints(cx, &root, &service, &settings);
     service.credentials.check_unused(cx);
     http_client::warn_of_tokens(cx, &root, &endpoints);
-    let listen_ip = root.get("listen_ip").and_then(|node| listen_ip(cx, node));
-    let port = port(cx, &root);
+    let main = main_listener(cx, &root, &namespaces);
+    let (listen_ip, port) = (main.ip, main.port);
     let admin = admin::admin(cx, namespaces.get("admin"), (listen_ip, port));
     let limits = limits::limits(cx, &root, namespaces.get("limits"));
-    let tls = root.get("tls").and_then(|node| tls::tls(cx, node));
-    let main = Listener { ip: listen_ip, port, tls, use_h2c: None, proxy_protocol: None };
     let use_h2c = root.boolean(cx, "use_h2c") || settings.use_h2c;
     let listeners = listeners::listeners(cx, namespaces.get("listeners"), main, admin.as_ref());
     let speaks_tls = listeners.iter().any(|listener| listener.tls.is_some());
@@ -68,6 +58,28 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
         router: settings,
         endpoints,
     })
+}
+
+/// What endpoints take from the service.
+fn service<'d>(cx: &mut Context<'_>, root: &Object<'d>, namespaces: &Namespaces<'d>) -> Service<'d> {
+    Service {
+        credentials: Named::open(cx, namespaces.get("auth/credentials")),
+        timeout: root.duration(cx, "timeout").unwrap_or(DEFAULT_TIMEOUT),
+        hosts: root.get("host").filter(|node| !is_empty(node)).map(|node| hosts(cx, node)),
+        encoding: encoding(cx, root),
+        cache_ttl: root.duration(cx, "cache_ttl").unwrap_or_default(),
+        disable_rest: root.boolean(cx, "disable_rest"),
+        transport: http_client::of_service(cx, root),
+    }
+}
+
+/// Where the service itself listens.
+fn main_listener(cx: &mut Context<'_>, root: &Object<'_>, namespaces: &Namespaces<'_>) -> Listener {
+    let ip = root.get("listen_ip").and_then(|node| listen_ip(cx, node));
+    let port = port(cx, root);
+    let tls = root.get("tls").and_then(|node| tls::tls(cx, node));
+    let proxy_protocol = namespaces.get("proxy_protocol").and_then(|node| listeners::proxy_protocol(cx, node));
+    Listener { ip, port, tls, use_h2c: None, proxy_protocol }
 }
 
 fn endpoints<'d>(cx: &mut Context<'_>, root: &Object<'d>, service: &Service<'d>, settings: &Router) -> Vec<Endpoint> {

@@ -59,6 +59,19 @@ fn a_header_that_anybody_may_send_is_worth_nothing() {
 }
 
 #[test]
+fn the_service_s_own_port_has_the_block_of_a_listener() {
+    let file = |rules: &str| format!(r#"{{"version": 3, "extra_config": {{"proxy_protocol": {rules}}}}}"#);
+    let model = json(&file(r#"{"trusted": ["10.0.0.0/8"]}"#)).model.expect("it is right");
+    let rules = model.listeners[0].proxy_protocol.as_ref().expect("it asks for the header");
+    assert_eq!(rules.trusted, ["10.0.0.0/8".parse().unwrap()]);
+    problem(&file("{}"), code::MISSING, "{", "no `trusted`");
+    problem(&file(r#"{"trusted": []}"#), code::NETWORK, "[]", "nobody");
+    problem(&file(r#"{"trusted": ["10.0.0.0/33"]}"#), code::NETWORK, "\"10.0.0.0/33\"", "not a network");
+    problem(&file(r#"{"trusted": ["::/0"]}"#), code::BROAD_TRUST, "\"::/0\"", "everybody");
+    problem(&file(r#"{"trusted": ["10.0.0.0/8"], "trust": 1}"#), code::UNKNOWN_KEY, "\"trust\"", "`trusted`");
+}
+
+#[test]
 fn a_listener_has_a_block_of_the_service_s_kind() {
     problem(
         &with(r#"{"listen": ":1", "tls": {"publik_key": "x", "disabled": true}}"#),
