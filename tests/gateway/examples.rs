@@ -1,6 +1,6 @@
 //! Every example of `conf/` and of the documentation is a configuration that works.
 
-use porteur::config::keys::{Kind, Level, Support};
+use porteur::config::keys::{Kind, Level, Support, levels};
 use porteur::config::{self, Environment, Format, Options};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,12 +72,31 @@ fn reference() -> String {
             Level::Namespace("security/bot-detector"),
         ),
         ("`extra_config.admin` of the service", Level::Namespace("admin")),
+        ("`extra_config.limits` of the service", Level::Namespace("limits")),
+        ("`tls` of the service and of an entry of `listeners`", Level::Namespace("tls")),
+        ("An entry of `keys` in `tls`", Level::Namespace("tls.keys")),
+        ("An entry of `extra_config.listeners` of the service", Level::Namespace("listeners")),
+        (
+            "`extra_config.proxy_protocol` of the service, `proxy_protocol` of an entry of `listeners`",
+            Level::Namespace("proxy_protocol"),
+        ),
         ("`extra_config.auth/client-credentials` of a backend", Level::Namespace("auth/client-credentials")),
         ("`tls` in `auth/client-credentials`", Level::Namespace("auth/client-credentials.tls")),
         ("`extra_config.backend/http/client` of a backend", Level::Namespace("backend/http/client")),
         ("`client_tls` of the service and in `backend/http/client`", Level::Namespace("client_tls")),
         ("An entry of `client_certs` in `client_tls`", Level::Namespace("client_tls.client_certs")),
         ("`extra_config.websocket` of an endpoint", Level::Namespace("websocket")),
+        ("`extra_config.balance` of a backend", Level::Namespace("balance")),
+        ("`outlier` in `balance`", Level::Namespace("balance.outlier")),
+        ("`health` in `balance`", Level::Namespace("balance.health")),
+        ("`retries` in `balance`", Level::Namespace("balance.retries")),
+        ("`extra_config.qos/circuit-breaker` of a backend", Level::Namespace("qos/circuit-breaker")),
+        ("`extra_config.qos/http-cache` of a backend", Level::Namespace("qos/http-cache")),
+        ("`extra_config.backend/http` of a backend", Level::Namespace("backend/http")),
+        ("`extra_config.proxy` of an endpoint or a backend", Level::Namespace("proxy")),
+        ("An entry of `flatmap_filter` in `proxy`", Level::Namespace("proxy.flatmap_filter")),
+        ("`static` in `proxy`", Level::Namespace("proxy.static")),
+        ("An entry of `extra_config.validation/cel` of an endpoint or a backend", Level::Namespace("validation/cel")),
     ];
     let mut text = String::from(
         "\n### `extra_config.auth/credentials` of the service\n\nAn object: each name stands for an object with the keys of \
@@ -85,23 +104,38 @@ fn reference() -> String {
     );
     for (title, level) in levels {
         text += &format!("\n### {title}\n\n| key | value | meaning |\n|---|---|---|\n");
-        for key in level.keys().iter().filter(|key| matches!(key.support, Support::Supported | Support::Decoded)) {
-            let kind = match key.kind {
-                Kind::String => "text".to_owned(),
-                Kind::Integer => "number".to_owned(),
-                Kind::Boolean => "true or false".to_owned(),
-                Kind::Duration => "duration".to_owned(),
-                Kind::Strings => "text or list of texts".to_owned(),
-                Kind::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
-                Kind::List => "list".to_owned(),
-                Kind::Object => "object".to_owned(),
-                Kind::Any if level == Level::Namespace("router.error_body") => "anything".to_owned(),
-                Kind::Any => "text or list".to_owned(),
-            };
-            text += &format!("| `{}` | {kind} | {} |\n", key.name, key.doc);
-        }
+        text.extend(rows(level));
     }
     text
+}
+
+fn rows(level: Level) -> impl Iterator<Item = String> {
+    let read = level.keys().iter().filter(|key| matches!(key.support, Support::Supported | Support::Decoded));
+    read.map(move |key| {
+        let kind = match key.kind {
+            Kind::String => "text".to_owned(),
+            Kind::Integer => "number".to_owned(),
+            Kind::Boolean => "true or false".to_owned(),
+            Kind::Duration => "duration".to_owned(),
+            Kind::Strings => "text or list of texts".to_owned(),
+            Kind::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+            Kind::List => "list".to_owned(),
+            Kind::Object => "object".to_owned(),
+            Kind::Any if level == Level::Namespace("router.error_body") => "anything".to_owned(),
+            Kind::Any => "text or list".to_owned(),
+        };
+        format!("| `{}` | {kind} | {} |\n", key.name, key.doc)
+    })
+}
+
+/// But for those of modifiers, which are KrakenD's.
+#[test]
+fn every_key_that_is_read_is_in_the_configuration_reference() {
+    let tables = reference();
+    for level in levels().filter(|level| !level.phrase().contains("modifier/martian")) {
+        let missing = rows(level).find(|row| !tables.contains(row));
+        assert_eq!(missing, None, "{}", level.phrase());
+    }
 }
 
 #[test]
