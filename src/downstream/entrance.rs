@@ -2,7 +2,7 @@
 
 use crate::config::model::ProxyProtocol;
 use crate::downstream::client_stream::Opened;
-use crate::downstream::proxy_protocol::{self, Ends};
+use crate::downstream::proxy_protocol;
 use crate::downstream::tls::{self, Acceptor};
 use crate::downstream::transport::Transport;
 use crate::telemetry::metrics::TlsMetrics;
@@ -51,9 +51,7 @@ impl Entrance {
 
     async fn client(&self, tcp: &mut TcpStream, peer: SocketAddr) -> io::Result<SocketAddr> {
         let Some((rules, metrics)) = &self.proxy_protocol else { return Ok(peer) };
-        let connection = Ends { client: peer, server: tcp.local_addr()? };
-        let ends = proxy_protocol::ends(rules, tcp, connection, metrics).await;
-        ends.map(|ends| ends.client).map_err(|error| {
+        proxy_protocol::client(rules, tcp, peer, metrics).await.map_err(|error| {
             debug!("a connection of {peer} is closed: {error}");
             io::Error::other(error)
         })

@@ -50,31 +50,22 @@ impl ProxyHeaderError {
     }
 }
 
-/// Who the two ends of a connection are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ends {
-    /// The client.
-    pub client: SocketAddr,
-    /// Where it connected to.
-    pub server: SocketAddr,
-}
-
-/// Takes the header off a connection and says who is at its ends; those of the connection itself when the load balancer
-/// speaks for itself (its health checks) or does not know.
+/// Takes the header off a connection and says who the client is: the peer itself when the load balancer speaks for itself
+/// (its health checks) or does not know.
 ///
 /// # Errors
 /// If the connection must be closed.
-pub async fn ends(
+pub async fn client(
     rules: &ProxyProtocol,
     tcp: &mut TcpStream,
-    connection: Ends,
+    peer: SocketAddr,
     metrics: &TlsMetrics,
-) -> Result<Ends, ProxyHeaderError> {
-    let read = if rules.trusts(connection.client.ip()) { read(tcp).await } else { Err(ProxyHeaderError::Untrusted) };
+) -> Result<SocketAddr, ProxyHeaderError> {
+    let read = if rules.trusts(peer.ip()) { read(tcp).await } else { Err(ProxyHeaderError::Untrusted) };
     metrics.proxy_header(read.as_ref().map_or_else(ProxyHeaderError::result, |_| ProxyHeaderResult::Ok));
     Ok(match read? {
-        Header::Proxied { client, server } => Ends { client, server },
-        Header::Local | Header::Unknown => connection,
+        Header::Proxied { client, .. } => client,
+        Header::Local | Header::Unknown => peer,
     })
 }
 

@@ -210,8 +210,7 @@ async fn whoever_sends_no_header_in_time_is_given_up() {
 #[tokio::test]
 async fn only_those_who_are_trusted_are_listened_to() {
     let metrics = Metrics::new().unwrap();
-    let (client, server) = ("127.0.0.1:5".parse().unwrap(), "127.0.0.1:6".parse().unwrap());
-    let connection = Ends { client, server };
+    let balancer = "127.0.0.1:5".parse().unwrap();
     let mut results = Vec::new();
     for (network, bytes) in [
         ("127.0.0.0/8", &b"PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\n"[..]),
@@ -224,8 +223,8 @@ async fn only_those_who_are_trusted_are_listened_to() {
         peer.write_all(bytes).await.unwrap();
         peer.shutdown().await.unwrap();
         let rules = ProxyProtocol { trusted: vec![network.parse().unwrap()] };
-        let ends = ends(&rules, &mut tcp, connection, &metrics.tls).await;
-        results.push(ends.map(|ends| ends.client.to_string()).map_err(|error| error.to_string()));
+        let client = client(&rules, &mut tcp, balancer, &metrics.tls).await;
+        results.push(client.map(|client| client.to_string()).map_err(|error| error.to_string()));
     }
     let ok = |text: &str| Ok(text.to_owned());
     let [passed, unknown, untrusted, absent, cut] = results.as_slice() else { panic!("{results:?}") };
