@@ -1,7 +1,7 @@
 //! `static.Modifier`: a file below a folder, found by the path of a request. Nothing outside of the folder is read.
 //!
 //! Of ranges (RFC 9110 §14) one at a time is served; several get the whole file, which is always allowed. The file is
-//! read at once, on the thread that asks, so it suits what is small and local.
+//! read whole, so it suits what is small and local.
 
 use super::MartianError;
 use crate::base::files;
@@ -12,6 +12,8 @@ use percent_encoding::percent_decode_str;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 
 /// Larger files are not for this.
 const LARGEST: u64 = 64 * 1024 * 1024;
@@ -27,7 +29,7 @@ pub(super) struct Served {
 
 /// The file for a path, or 404.
 pub(super) fn serve(files: &StaticFiles, path: &str, range: Option<&HeaderValue>) -> Result<Served, MartianError> {
-    let Some(file) = find(files, path) else {
+    let Some((file, content)) = aside(|| read(files, path))? else {
         return Ok(Served {
             status: StatusCode::NOT_FOUND,
             content_type: HeaderValue::from_static("text/plain; charset=utf-8"),
@@ -35,7 +37,6 @@ pub(super) fn serve(files: &StaticFiles, path: &str, range: Option<&HeaderValue>
             body: Bytes::new(),
         });
     };
-    let content = Bytes::from(files::read(&file, LARGEST).map_err(|_| MartianError::File)?);
     let whole = Served {
         status: StatusCode::OK,
         content_type: content_type(&file),
@@ -59,6 +60,22 @@ pub(super) fn serve(files: &StaticFiles, path: &str, range: Option<&HeaderValue>
             ..whole
         },
     })
+}
+
+/// Waits for the disk without letting other requests of this thread wait, too, where the runtime has threads that take them
+/// over. One that has only this thread has none.
+fn aside<T>(wait: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => block_in_place(wait),
+        _ => wait(),
+    }
+}
+
+/// The file for a path, and what it holds.
+fn read(files: &StaticFiles, path: &str) -> Result<Option<(PathBuf, Bytes)>, MartianError> {
+    let Some(file) = find(files, path) else { return Ok(None) };
+    let content = files::read(&file, LARGEST).map_err(|_| MartianError::File)?;
+    Ok(Some((file, content.into())))
 }
 
 /// A regular file below the root, wherever links lead.
@@ -166,6 +183,7 @@ fn content_type(file: &Path) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn one_range_is_served_and_what_is_none_asks_for_all() {
@@ -188,6 +206,22 @@ mod tests {
         ] {
             assert_eq!(range(text), expected, "{text}");
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn other_requests_of_the_thread_do_not_wait_for_the_disk() {
+        let (done, read) = std::sync::mpsc::channel();
+        let waiting = tokio::spawn(async move {
+            // It begins on this very thread, unless another takes it over.
+            tokio::spawn(async move { done.send(()).unwrap() });
+            aside(|| read.recv_timeout(Duration::from_secs(10)))
+        });
+        assert_eq!(waiting.await.unwrap(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_runtime_of_one_thread_waits_for_the_disk() {
+        assert_eq!(aside(|| 1), 1);
     }
 
     #[test]
