@@ -24,7 +24,8 @@ use crate::snapshot::targets::Target;
 use crate::telemetry::metrics::MissingAction;
 use crate::token::slot::Token;
 use bytes::Bytes;
-use http::Method;
+use http::header::CONTENT_LENGTH;
+use http::{Method, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::protocols::tls::ALPN;
@@ -48,13 +49,20 @@ pub(super) enum Hold {
 }
 
 impl Hold {
-    fn bytes(self, head: &ResponseHeader) -> usize {
+    fn bytes(self, method: &Method, head: &ResponseHeader) -> usize {
         match self {
             Self::All(bytes) => bytes,
-            Self::Cacheable(bytes) if kept::is_worth_keeping(&head.headers) => bytes,
+            Self::Cacheable(bytes) if kept::is_worth_keeping(&head.headers) && !is_longer(method, head, bytes) => bytes,
             Self::Nothing | Self::Cacheable(_) => 0,
         }
     }
+}
+
+/// Whether an answer says that its body is longer than what is kept. Without a body that length is of another answer
+/// (RFC 9110 §8.6).
+fn is_longer(method: &Method, head: &ResponseHeader, most: usize) -> bool {
+    let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    method != Method::HEAD && head.status != StatusCode::NOT_MODIFIED && length.is_some_and(|length| length > most)
 }
 
 /// A backend and what it is asked.
@@ -281,7 +289,7 @@ impl Call<'_> {
         self.fit(&session, peer, &mut request)?;
         let waits = Waits { head: self.plan.transport.head, body: self.left() };
         session.set_write_timeout(Some(self.left()));
-        match exchange(&mut session, request, body, waits, |head| self.hold.bytes(head)).await {
+        match exchange(&mut session, request, body, waits, |head| self.hold.bytes(self.method(), head)).await {
             Ok(read) if read.whole => {
                 if read.sent {
                     connector.release_http_session(session, peer, peer.options.idle_timeout).await;

@@ -128,6 +128,20 @@ fn an_answer_too_long_to_keep_passes_whole() {
 }
 
 #[test]
+fn an_answer_that_says_it_is_too_long_to_keep_is_not_held() {
+    let head = "HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: 2097152\r\n\r\n";
+    // More than what waits for more on its way to the client.
+    let begun = [head.as_bytes(), &[b'x'; 64 * 1024]].concat();
+    let upstream = Upstream::start(move |_| Reply::raw(&begun));
+    let gateway = Running::with(&[cached(&upstream.url())]);
+    let mut client = Connection::open(gateway.address);
+    client.write(client::request("GET", "/a", &[], b""));
+    assert_eq!(client.head().status, 200, "although most of it has not come");
+    // The gateway, which is stopped before, would wait for the rest.
+    drop(upstream);
+}
+
+#[test]
 fn an_event_stream_is_not_held_for_a_cache() {
     let (reply, feed) = Reply::stream(200);
     let reply = reply.header("Content-Type", "text/event-stream").header("Cache-Control", "no-cache");
