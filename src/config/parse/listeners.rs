@@ -90,6 +90,12 @@ pub(super) fn network(cx: &mut Context<'_>, node: &Node) -> Option<IpNet> {
             let message = format!("{} is everybody: each peer can claim to be any client", quoted(node));
             cx.warning(node, code::BROAD_TRUST, message, "name the load balancers that connect here");
         }
+        // Peers are compared as what they are (`ProxyProtocol::trusts`).
+        Some(IpNet::V6(network)) if network.addr().to_ipv4_mapped().is_some() => {
+            let message = format!("{} is IPv4 in the form of IPv6, and no peer has such an address", quoted(node));
+            cx.error(node, code::NETWORK, message, "write the IPv4 network itself, such as `10.0.0.0/8`");
+            return None;
+        }
         Some(_) => {}
         None => {
             let message = format!("{} is not a network", quoted(node));

@@ -55,6 +55,7 @@ fn a_header_that_anybody_may_send_is_worth_nothing() {
     problem(&rules("{}"), code::MISSING, "{", "no `trusted`");
     problem(&rules(r#"{"trusted": []}"#), code::NETWORK, "[]", "nobody");
     problem(&rules(r#"{"trusted": ["10.0.0.0/33"]}"#), code::NETWORK, "\"10.0.0.0/33\"", "not a network");
+    problem(&rules(r#"{"trusted": ["::ffff:10.0.0.0/104"]}"#), code::NETWORK, "\"::ffff:10.0.0.0/104\"", "no peer");
     problem(&rules(r#"{"trusted": ["0.0.0.0/0"]}"#), code::BROAD_TRUST, "\"0.0.0.0/0\"", "everybody");
 }
 
