@@ -5,16 +5,13 @@ use super::super::document::Node;
 use super::super::keys::Level;
 use super::super::model::Admin;
 use super::super::read::{Context, Object, quoted};
+use super::listeners::overlap;
 use std::net::{IpAddr, SocketAddr};
 
 const HELP: &str = "write an address such as `127.0.0.1:9901`";
 
 /// Reads the namespace. Where the service listens must be free for it.
-pub(super) fn admin(
-    cx: &mut Context<'_>,
-    node: Option<&Node>,
-    (service_ip, service_port): (Option<IpAddr>, u16),
-) -> Option<Admin> {
+pub(super) fn admin(cx: &mut Context<'_>, node: Option<&Node>, service: (Option<IpAddr>, u16)) -> Option<Admin> {
     let object = Object::open(cx, node?, Level::Namespace("admin"))?;
     let Some(node) = object.get("listen") else {
         object.missing(cx, "listen", "`admin`", HELP);
@@ -30,9 +27,8 @@ pub(super) fn admin(
         cx.error(node, code::VALUE, message, "write `127.0.0.1` or `[::1]`: the admin listener has no access control");
         return None;
     }
-    let overlaps = service_ip.is_none_or(|ip| ip.is_unspecified() || ip == listen.ip());
-    if overlaps && listen.port() == service_port && service_port != 0 {
-        let message = format!("the admin listener cannot have the service's port {service_port}");
+    if overlap((Some(listen.ip()), listen.port()), service) {
+        let message = format!("the admin listener cannot have the service's port {}", listen.port());
         cx.error(node, code::VALUE, message, "choose another port for one of the two");
         return None;
     }

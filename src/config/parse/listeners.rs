@@ -59,9 +59,19 @@ fn address(cx: &mut Context<'_>, node: &Node) -> Option<(Option<IpAddr>, u16)> {
     found
 }
 
-fn overlap(one: (Option<IpAddr>, u16), other: (Option<IpAddr>, u16)) -> bool {
-    let all = |ip: Option<IpAddr>| ip.is_none_or(|ip| ip.is_unspecified());
-    one.1 == other.1 && one.1 != 0 && (all(one.0) || all(other.0) || one.0 == other.0)
+/// Whether two listeners cannot both have what they ask for. No address stands for all of them.
+pub(super) fn overlap(one: (Option<IpAddr>, u16), other: (Option<IpAddr>, u16)) -> bool {
+    one.1 == other.1 && one.1 != 0 && (covers(one.0, other.0) || covers(other.0, one.0))
+}
+
+/// `::` takes IPv4 too, and `0.0.0.0` nothing else.
+fn covers(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
+    match one.map(|ip| ip.to_canonical()) {
+        None => true,
+        Some(IpAddr::V6(ip)) if ip.is_unspecified() => true,
+        Some(IpAddr::V4(ip)) if ip.is_unspecified() => other.is_some_and(|ip| ip.to_canonical().is_ipv4()),
+        ip => ip == other.map(|ip| ip.to_canonical()),
+    }
 }
 
 /// Reads the block. `None`: it is wrong, which is reported.

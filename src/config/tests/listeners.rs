@@ -45,6 +45,13 @@ fn addresses_are_free_and_well_formed() {
         problem(&with(entry), code::LISTENER, at, word);
     }
     problem(&with(r#"{"listen": ":1"}, {"listen": "[::]:1"}"#), code::LISTENER, "\"[::]:1\"", "is taken");
+    problem(
+        &with(r#"{"listen": "0.0.0.0:1"}, {"listen": "[::ffff:10.0.0.1]:1"}"#),
+        code::LISTENER,
+        "\"[::ffff:10.0.0.1]:1\"",
+        "is taken",
+    );
+    assert_eq!(listeners(r#"{"listen": "0.0.0.0:1"}, {"listen": "[::1]:1"}"#).len(), 3, "each has a family of its own");
     problem(&with("{}"), code::MISSING, "{", "has no `listen`");
     assert_eq!(listeners(r#"{"listen": ":0"}, {"listen": "127.0.0.1:0"}"#).len(), 3, "free ports are never the same");
 }
