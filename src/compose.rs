@@ -16,6 +16,7 @@ pub mod flatmap;
 mod gather;
 pub mod json;
 mod kept;
+mod loan;
 pub mod merge;
 mod part;
 mod prepare;

@@ -122,9 +122,9 @@ impl ProxyHttp for Proxy {
         // A kept connection that turns out to be closed is replaced on the same host; only a failed connect moves on.
         let Some(target) = route.round.begin(ready).cloned() else { return Err(ctx.fail(Failure::NoHost)) };
         route.attempts = route.attempts.saturating_add(1);
-        route.is_answered = false;
+        (route.is_answered, route.has_begun) = (false, false);
         let has_hop_by_hop = connection::has_hop_by_hop(&session.req_header().headers);
-        let mut peer = target.host.peer(target.address, left, route.plan.backend.timeout, has_hop_by_hop);
+        let mut peer = target.peer(left, route.plan.backend.timeout, has_hop_by_hop);
         if let Some(token) = &route.plan.backend.token
             && let Some(certificate) = &token.certificate
         {
@@ -147,12 +147,8 @@ impl ProxyHttp for Proxy {
         digest: Option<&Digest>,
         ctx: &mut Context,
     ) -> Result<()> {
-        let accepted = ctx.route.as_ref().is_none_or(|route| route.plan.backend.transport.accepts(digest));
-        if accepted {
-            return Ok(());
-        }
-        attempt::unfit(ctx);
-        Err(ctx.fail(Failure::Connect))
+        let accepted = ctx.route.as_ref().map_or(Ok(()), |route| route.plan.backend.transport.accepts(digest));
+        accepted.or_else(|unfit| attempt::unfit(ctx, unfit))
     }
 
     async fn upstream_request_filter(
@@ -164,9 +160,8 @@ impl ProxyHttp for Proxy {
         let now = ctx.now_for_token();
         let Some(route) = &mut ctx.route else { return Err(ctx.fail(Failure::Internal)) };
         let plan = &route.plan.backend;
-        if plan.transport.only_http2 && request.version != Version::HTTP_2 {
-            // The handshake of TLS ended without an agreement on HTTP/2, and Pingora would go on with HTTP/1.1.
-            return Err(ctx.fail(Failure::UpstreamProtocol));
+        if let Err(unfit) = plan.transport.speaks(request.version) {
+            return attempt::unfit(ctx, unfit);
         }
         let Some(target) = route.round.target() else { return Err(ctx.fail(Failure::Internal)) };
         let host = &*target.host;
@@ -208,7 +203,7 @@ impl ProxyHttp for Proxy {
         mut error: Box<Error>,
     ) -> Box<Error> {
         // Nothing has been sent, so any request may go to the next host while there is time.
-        error.set_retry(attempt::unreached(session, ctx));
+        error.set_retry(attempt::unconnected(session, ctx, &error));
         error
     }
 
@@ -239,6 +234,9 @@ impl ProxyHttp for Proxy {
         response::check(response, ctx.tunnel.is_some()).map_err(|failure| ctx.fail(failure))?;
         // A `100 Continue` comes this way, too, and is not the answer; a `101 Switching Protocols` is.
         if response.status.is_informational() && !upgrade::is_accepted(response) {
+            if let Some(route) = &mut ctx.route {
+                route.has_begun = true;
+            }
             return Ok(());
         }
         let now = Instant::now();

@@ -1,12 +1,9 @@
 //! An upstream's answer, as far as it was read.
 
+use crate::compose::loan::Loan;
 use bytes::Bytes;
 use pingora::Result;
 use pingora::http::ResponseHeader;
-use pingora_core::connectors::http::Connector;
-use pingora_core::protocols::http::client::HttpSession;
-use pingora_core::upstreams::peer::HttpPeer;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// An answer, whole or not.
@@ -21,20 +18,20 @@ pub struct Answered {
 
 /// The rest of a body, still at the upstream.
 pub struct Rest {
-    session: Box<HttpSession>,
-    peer: HttpPeer,
-    /// Who keeps the connection afterwards; `None`: nobody may.
-    connector: Option<Arc<Connector>>,
+    loan: Box<Loan>,
+    /// Whether the connection may carry another request afterwards.
+    is_kept: bool,
 }
 
 impl Rest {
-    pub(super) fn new(session: HttpSession, peer: HttpPeer, connector: Option<Arc<Connector>>) -> Self {
-        Self { session: Box::new(session), peer, connector }
+    pub(super) fn new(mut loan: Loan, is_kept: bool) -> Self {
+        loan.outlast();
+        Self { loan: Box::new(loan), is_kept }
     }
 
     /// How long each piece may take to come.
     pub(super) fn bound(&mut self, wait: Duration) {
-        self.session.set_read_timeout(Some(wait));
+        self.loan.set_read_timeout(Some(wait));
     }
 
     /// The next piece; `None` at the end.
@@ -42,13 +39,17 @@ impl Rest {
     /// # Errors
     /// If the upstream breaks off, or takes too long.
     pub async fn read(&mut self) -> Result<Option<Bytes>> {
-        self.session.read_response_body().await
+        let read = self.loan.read_response_body().await;
+        read.map_err(|mut error| {
+            self.loan.failed(&mut error);
+            error
+        })
     }
 
     /// Keeps the connection for another request, if it may be.
     pub async fn release(self) {
-        if let Some(connector) = self.connector {
-            connector.release_http_session(*self.session, &self.peer, self.peer.options.idle_timeout).await;
+        if self.is_kept {
+            self.loan.give_back().await;
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::compose::answered::{Answered, Rest};
 use crate::compose::elsewhere::Stranger;
 use crate::compose::exchange::{Waits, as_http2, exchange};
 use crate::compose::kept::{self, Kept, Looked};
+use crate::compose::loan::Loan;
 use crate::compose::prepare::{self, Prepared};
 use crate::compose::redirect::{self, Hop};
 use crate::compose::request::ClientRequest;
@@ -13,7 +14,6 @@ use crate::compose::trouble::Trouble;
 use crate::compose::unanswered::Unanswered;
 use crate::forward::egress::{self, Carried};
 use crate::forward::martian::{self, Destination};
-use crate::forward::refused;
 use crate::forward::rejection::{self, Repeat, Verdict};
 use crate::forward::replay::{self, Replays};
 use crate::forward::retry::{self, Broken};
@@ -25,10 +25,8 @@ use crate::telemetry::metrics::MissingAction;
 use crate::token::slot::Token;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora_core::protocols::http::client::HttpSession;
-use pingora_core::protocols::tls::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -125,8 +123,11 @@ impl Call<'_> {
                 continue;
             }
             let hop = Hop { target: sent.target, answered: sent.answered };
-            let mut answered =
-                if self.decoded && !self.plan.no_redirect { redirect::follow(self, hop).await? } else { hop.answered };
+            let mut answered = if self.decoded && !self.plan.no_redirect {
+                redirect::follow(self, hop).await?
+            } else {
+                hop.answered
+            };
             self.modify_answer(&mut answered, &sent.modified)?;
             return Ok(answered);
         }
@@ -173,7 +174,7 @@ impl Call<'_> {
         if is_answered {
             return Ok(Sent { answered: prepare::empty_answer()?, target, generation: 0, modified });
         }
-        let mut peer = target.host.peer(target.address, left, left, false);
+        let mut peer = target.peer(left, left, false);
         // The token is for the backend's own hosts.
         let token = self.plan.token.as_ref().filter(|_| elsewhere.is_none());
         let bound = token.and_then(|_| self.bind(&mut peer));
@@ -198,7 +199,7 @@ impl Call<'_> {
             self.send_elsewhere(to, request, &body).await
         } else {
             round.awaits(true);
-            let sent = self.send(&peer, request, &body).await;
+            let sent = self.send(peer, Some(&target), request, &body).await;
             round.awaits(false);
             self.tell(&target, round, &sent);
             sent
@@ -259,50 +260,54 @@ impl Call<'_> {
     }
 
     /// Makes a request fit a connection on which nothing has been sent yet, if the connection is good enough for it.
-    fn fit(&self, session: &HttpSession, peer: &HttpPeer, request: &mut RequestHeader) -> Result<(), Unanswered> {
-        let transport = &self.plan.transport;
-        if !transport.accepts(session.digest()) {
-            return Err(Trouble::Failure(Failure::Connect, "version of TLS").broken(Broken::Unreached));
+    fn fit(&self, loan: &Loan, request: &mut RequestHeader) -> Result<(), Unanswered> {
+        let version = if loan.is_http2() { Version::HTTP_2 } else { Version::HTTP_11 };
+        if let Err(unfit) = self.plan.transport.fits(loan.peer(), loan.digest(), version) {
+            return Err(Trouble::Failure(unfit.failure(), unfit.as_str()).broken(Broken::Unreached));
         }
-        let is_http2 = matches!(session, HttpSession::H2(_));
-        if transport.only_http2 && peer.options.alpn == ALPN::H2 && !is_http2 {
-            return Err(Trouble::Failure(Failure::UpstreamProtocol, "version of HTTP").into());
-        }
-        if is_http2 {
-            as_http2(request, peer.is_tls()).ok_or_else(|| Unanswered::of(Failure::Internal))?;
+        if loan.is_http2() {
+            as_http2(request, loan.peer().is_tls()).ok_or_else(|| Unanswered::of(Failure::Internal))?;
         }
         egress::close_after(self.plan, request).map_err(|_| Unanswered::of(Failure::Internal))
     }
 
-    /// Sends a request to a peer.
+    /// Sends a request to a peer, which is one of a target or of a stranger.
     pub(super) async fn send(
         &self,
-        peer: &HttpPeer,
+        peer: Box<HttpPeer>,
+        target: Option<&Target>,
         mut request: Box<RequestHeader>,
         body: &Bytes,
     ) -> Result<Answered, Unanswered> {
-        let connector = &self.composer.connector;
         self.attempts.fetch_add(1, Ordering::Relaxed);
-        let trouble = |error: &pingora::Error| Trouble::of_upstream(error, self.left());
-        let connected = connector.get_http_session(peer).await;
-        let (mut session, reused) = connected.map_err(|error| trouble(&error).broken(Broken::Unreached))?;
-        self.fit(&session, peer, &mut request)?;
+        let broken = |error: &pingora::Error, broken: Option<Broken>| {
+            let trouble = Trouble::of_upstream(error, self.left());
+            Unanswered { broken, trouble }
+        };
+        let taken = Loan::take(&self.composer.connector, peer, self.deadline).await;
+        let (mut loan, reused) = taken.map_err(|error| broken(&error, Some(retry::unconnected(&error))))?;
+        self.fit(&loan, &mut request)?;
         let waits = Waits { head: self.plan.transport.head, body: self.left() };
-        session.set_write_timeout(Some(self.left()));
-        match exchange(&mut session, request, body, waits, |head| self.hold.bytes(self.method(), head)).await {
+        loan.set_write_timeout(Some(self.left()));
+        match exchange(&mut loan, request, body, waits, |head| self.hold.bytes(self.method(), head)).await {
             Ok(read) if read.whole => {
                 if read.sent {
-                    connector.release_http_session(session, peer, peer.options.idle_timeout).await;
+                    loan.give_back().await;
                 }
                 Ok(Answered { head: read.head, body: read.body, rest: None })
             }
             Ok(read) => {
-                let rest = Rest::new(session, peer.clone(), read.sent.then(|| connector.clone()));
-                Ok(Answered { head: read.head, body: read.body, rest: Some(rest) })
+                let rest = Some(Rest::new(loan, read.sent));
+                Ok(Answered { head: read.head, body: read.body, rest })
             }
-            Err(error) if refused::is_refused(&error) => Err(trouble(&error).broken(Broken::Refused)),
-            Err(error) if reused && session.response_header().is_none() => Err(trouble(&error).broken(Broken::Closed)),
-            Err(error) => Err(trouble(&error).into()),
+            Err(mut error) => {
+                loan.failed(&mut error);
+                if let Some(target) = target.filter(|_| retry::wants_http1(&error)) {
+                    target.state.prefer_http1();
+                }
+                let kind = retry::kind(&error, reused).filter(|_| loan.response_header().is_none());
+                Err(broken(&error, kind))
+            }
         }
     }
 }

@@ -85,8 +85,8 @@ impl Call<'_> {
         let addresses = self.composer.strangers.of(name, to.port).await.unwrap_or_default();
         let mut last = Trouble::Failure(Failure::NoHost, "no address").broken(Broken::Unreached);
         for address in addresses.iter() {
-            let peer = self.plan.transport.stranger(*address, to.https, name);
-            match self.send(&peer, request.clone(), body).await {
+            let peer = Box::new(self.plan.transport.stranger(*address, to.https, name));
+            match self.send(peer, None, request.clone(), body).await {
                 Err(unanswered) if unanswered.broken == Some(Broken::Unreached) && !self.left().is_zero() => {
                     last = unanswered;
                 }

@@ -4,7 +4,7 @@ use crate::forward::response;
 use bytes::{Bytes, BytesMut};
 use http::{Uri, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora::{Error, ErrorType, Result};
+use pingora::{Error, ErrorType, Result, RetryType};
 use pingora_core::protocols::http::client::HttpSession;
 use std::time::Duration;
 
@@ -69,11 +69,23 @@ pub(super) async fn exchange(
 /// Whether all of it went out. An upstream may answer before it has read the body, and close: then its answer counts more than
 /// that the rest was lost.
 async fn send(session: &mut HttpSession, request: Box<RequestHeader>, body: &Bytes) -> Result<bool> {
-    session.write_request_header(request).await?;
+    write_head(session, request).await?;
     if !body.is_empty() && session.write_request_body(body.clone(), true).await.is_err() {
         return Ok(false);
     }
     Ok(session.finish_request_body().await.is_ok())
+}
+
+/// A kept connection that does not take a head was closed by the upstream before it came. Pingora marks that only where the
+/// answer is read (`pingora-core/src/protocols/http/v1/client.rs`).
+async fn write_head(session: &mut HttpSession, request: Box<RequestHeader>) -> Result<()> {
+    let mut written = session.write_request_header(request).await;
+    if let Err(error) = &mut written
+        && *error.etype() == ErrorType::WriteError
+    {
+        error.retry = RetryType::ReusedOnly;
+    }
+    written
 }
 
 /// The final head: informational ones come before it.

@@ -4,13 +4,14 @@
 use crate::base::text::USER_AGENT;
 use crate::compose::exchange::{Waits, as_http2, exchange};
 use crate::config::model::HealthCheck;
+use crate::forward::retry;
 use crate::snapshot::targets::Target;
+use crate::snapshot::transport::Unfit;
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode, Version, header};
 use pingora::http::RequestHeader;
 use pingora_core::connectors::http::Connector;
 use pingora_core::protocols::http::client::HttpSession;
-use std::time::Duration;
 
 /// Why an address is not well.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,9 @@ pub enum Unwell {
     /// It takes no connection, or gives no answer.
     #[error("{}", .0.etype().as_str())]
     Failed(#[from] Box<pingora::Error>),
+    /// Its connections carry no requests.
+    #[error("{}", .0.as_str())]
+    Unfit(Unfit),
     /// It gives none in time.
     #[error("no answer in time")]
     Late,
@@ -42,12 +46,27 @@ pub async fn is_well(connector: &Connector, target: &Target, check: &HealthCheck
 }
 
 async fn status(connector: &Connector, target: &Target, check: &HealthCheck) -> Result<StatusCode, Unwell> {
-    let peer = target.host.peer(target.address, check.timeout, check.timeout, false);
+    let was_known = target.state.wants_http1();
+    match ask(connector, target, check).await {
+        Err(Unwell::Failed(error)) if retry::wants_http1(&error) && !was_known => {
+            target.state.prefer_http1();
+            ask(connector, target, check).await
+        }
+        asked => asked,
+    }
+}
+
+async fn ask(connector: &Connector, target: &Target, check: &HealthCheck) -> Result<StatusCode, Unwell> {
+    let mut peer = target.peer(check.timeout, check.timeout, false);
+    // Pingora keeps no connection for others that has no room for another stream: each question finds out anew whether there is one.
+    peer.options.max_h2_streams = 1;
     let mut request = RequestHeader::build(Method::GET, check.path.as_bytes(), Some(4))?;
     request.insert_header(header::HOST, target.host.authority.clone())?;
     request.insert_header(header::USER_AGENT, USER_AGENT)?;
     let (mut session, _) = connector.get_http_session(&*peer).await?;
     let is_http2 = matches!(session, HttpSession::H2(_));
+    let version = if is_http2 { Version::HTTP_2 } else { Version::HTTP_11 };
+    target.host.transport.fits(&peer, session.digest(), version).map_err(Unwell::Unfit)?;
     if is_http2 {
         as_http2(&mut request, peer.is_tls()).ok_or(Unwell::Unaskable)?;
     } else {
@@ -55,9 +74,5 @@ async fn status(connector: &Connector, target: &Target, check: &HealthCheck) -> 
     }
     let waits = Waits { head: None, body: check.timeout };
     let read = exchange(&mut session, Box::new(request), &Bytes::new(), waits, |_| 0).await?;
-    if is_http2 {
-        // Pingora keeps it otherwise, for as long as it is there.
-        connector.release_http_session(session, &*peer, Some(Duration::from_secs(1))).await;
-    }
     Ok(read.head.status)
 }

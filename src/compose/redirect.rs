@@ -142,10 +142,10 @@ async fn request_once(call: &Call<'_>, next: &Next) -> Result<Answered, Unanswer
     let mut head = call.prepare(&target.host)?.head;
     redirected(&mut head, next)?;
     let left = call.left();
-    let mut peer = target.host.peer(target.address, left, left, false);
+    let mut peer = target.peer(left, left, false);
     let bound = call.bind(&mut peer);
     call.carry(bound.as_ref(), target.index, &mut head)?;
-    call.send(&peer, head, &Bytes::new()).await
+    call.send(peer, Some(&target), head, &Bytes::new()).await
 }
 
 /// What a host that is none of the backend's is told. Anything else that modifiers set or the client sent may be a key.

@@ -2,13 +2,13 @@
 //! learn of each.
 
 use crate::base::Failure;
-use crate::forward::refused;
 use crate::forward::retry::{self, Broken};
 use crate::proxy::context::Context;
 use crate::proxy::wire;
+use crate::snapshot::transport::Unfit;
 use http::StatusCode;
 use pingora::ErrorType::{ReadError, ReadTimedout};
-use pingora::{Error, ErrorSource, Result, RetryType};
+use pingora::{Error, ErrorSource, Result};
 use pingora_proxy::Session;
 use std::time::Instant;
 
@@ -25,34 +25,47 @@ pub(super) async fn is_stopped(session: &mut Session, ctx: &mut Context) -> Resu
     Ok(false)
 }
 
-/// There was no connection: whether another attempt is made.
-pub(super) fn unreached(session: &Session, ctx: &mut Context) -> bool {
+/// There was no connection, or none with room for a stream: whether another attempt is made.
+pub(super) fn unconnected(session: &Session, ctx: &mut Context, error: &Error) -> bool {
+    before_sending(session, ctx, retry::unconnected(error))
+}
+
+/// There is a connection that cannot be used: the error that leads on to the next target, if there is one.
+pub(super) fn unfit<T>(ctx: &mut Context, unfit: Unfit) -> Result<T> {
+    if let Some(route) = &mut ctx.route {
+        route.unfit = Some(unfit);
+    }
+    Err(ctx.fail(unfit.failure()))
+}
+
+/// Nothing has been sent: whether another attempt is made.
+fn before_sending(session: &Session, ctx: &mut Context, broken: Broken) -> bool {
     let left = ctx.left();
     let Some(route) = &mut ctx.route else { return false };
     let upstream = &route.plan.backend.upstream;
-    if let Some(target) = route.round.target() {
+    if let Some(target) = route.round.target().filter(|_| broken == Broken::Unreached) {
         upstream.failed(target, route.round.targets());
     }
     let method = route.plan.backend.method.as_ref().unwrap_or(&session.req_header().method);
-    retry::is_sent_again(upstream, &mut route.round, Broken::Unreached, method, left, Instant::now())
-}
-
-/// There is a connection that cannot be used.
-pub(super) fn unfit(ctx: &Context) {
-    let Some(route) = &ctx.route else { return };
-    if let Some(target) = route.round.target() {
-        route.plan.backend.upstream.failed(target, route.round.targets());
-    }
+    retry::is_sent_again(upstream, &mut route.round, broken, method, left, Instant::now())
 }
 
 /// An exchange came to no end: whether another attempt is made.
 pub(super) fn broken(session: &mut Session, ctx: &mut Context, error: &Error, client_reused: bool) -> bool {
+    if ctx.route.as_mut().and_then(|route| route.unfit.take()).is_some() {
+        let again = before_sending(session, ctx, Broken::Unreached);
+        ctx.failure = ctx.failure.filter(|_| !again);
+        return again;
+    }
     let (left, has_failed) = (ctx.left(), ctx.failure.is_some());
     let is_whole = !session.retry_buffer_truncated() && wire::answered(session).is_none();
     let is_client_late = is_client_late(session, error);
     let Some(route) = &mut ctx.route else { return false };
+    if let Some(target) = route.round.target().filter(|_| retry::wants_http1(error)) {
+        target.state.prefer_http1();
+    }
     let upstream = &route.plan.backend.upstream;
-    if let Some(broken) = kind(error, client_reused) {
+    if let Some(broken) = retry::kind(error, client_reused).filter(|_| !route.has_begun) {
         let method = route.plan.backend.method.as_ref().unwrap_or(&session.req_header().method);
         return is_whole && retry::is_sent_again(upstream, &mut route.round, broken, method, left, Instant::now());
     }
@@ -61,17 +74,6 @@ pub(super) fn broken(session: &mut Session, ctx: &mut Context, error: &Error, cl
         upstream.failed(target, route.round.targets());
     }
     false
-}
-
-/// What of an error makes another attempt thinkable. Pingora marks those that do.
-fn kind(error: &Error, client_reused: bool) -> Option<Broken> {
-    match error.retry {
-        _ if refused::is_refused(error) => Some(Broken::Refused),
-        RetryType::ReusedOnly if client_reused => Some(Broken::Closed),
-        // An upstream that does not speak HTTP/2 after all is asked by HTTP/1.1.
-        RetryType::Decided(true) => Some(Broken::Closed),
-        RetryType::ReusedOnly | RetryType::Decided(false) => None,
-    }
 }
 
 /// Whether an upstream has waited in vain for a client's body: its silence is the client's fault then, and a client that is slow on

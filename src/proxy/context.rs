@@ -13,6 +13,7 @@ use crate::snapshot::breaker::Permit;
 use crate::snapshot::composition::ComposePlan;
 use crate::snapshot::endpoint::{Common, StreamPlan};
 use crate::snapshot::target::Params;
+use crate::snapshot::transport::Unfit;
 use crate::telemetry::metrics::{EndpointMetrics, MissingAction};
 use crate::token::slot::Token;
 use pingora::{Error, ErrorType};
@@ -69,6 +70,10 @@ pub struct Route {
     pub attempts: u8,
     /// Whether the last attempt has led to the head of an answer.
     pub is_answered: bool,
+    /// Whether it has led to an interim answer.
+    pub has_begun: bool,
+    /// Why its connection cannot be used.
+    pub unfit: Option<Unfit>,
     /// The token of the attempt, where the connection depends on it: the certificate that is shown and the token that is
     /// carried must belong together.
     pub bound: Option<Arc<Token>>,
@@ -93,6 +98,8 @@ impl Route {
             permit: None,
             attempts: 0,
             is_answered: false,
+            has_begun: false,
+            unfit: None,
             bound: None,
             generation: 0,
             replays: Replays::default(),

@@ -33,6 +33,7 @@ pub struct AddressState {
     ejected_until: AtomicU64,
     ejections: AtomicU32,
     in_flight: AtomicU32,
+    wants_http1: AtomicBool,
 }
 
 impl AddressState {
@@ -45,6 +46,7 @@ impl AddressState {
             ejected_until: AtomicU64::new(0),
             ejections: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
+            wants_http1: AtomicBool::new(false),
         }
     }
 
@@ -90,6 +92,18 @@ impl AddressState {
         if self.failures.load(Ordering::Relaxed) != 0 {
             self.failures.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// Whether it is asked by HTTP/1.1 where both versions would do.
+    #[must_use]
+    pub fn wants_http1(&self) -> bool {
+        self.wants_http1.load(Ordering::Relaxed)
+    }
+
+    /// It speaks HTTP/2, but not for requests. Pingora knows such peers, too, and does not heed it while it has a connection of
+    /// HTTP/2 (`pingora-core/src/connectors/http/mod.rs`, `get_http_session`).
+    pub fn prefer_http1(&self) {
+        self.wants_http1.store(true, Ordering::Relaxed);
     }
 
     /// Requests under way, of the backends that count them.

@@ -3,10 +3,12 @@
 
 use crate::snapshot::health::{AddressState, CheckState};
 use crate::snapshot::upstream::UpstreamHost;
+use pingora_core::protocols::tls::ALPN;
+use pingora_core::upstreams::peer::HttpPeer;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Targets of one backend; a service with more has these.
 const MOST: usize = 4096;
@@ -31,6 +33,16 @@ pub struct Target {
 }
 
 impl Target {
+    /// The peer for one attempt, see [`UpstreamHost::peer`].
+    #[must_use]
+    pub fn peer(&self, left: Duration, timeout: Duration, has_hop_by_hop: bool) -> Box<HttpPeer> {
+        let mut peer = self.host.peer(self.address, left, timeout, has_hop_by_hop);
+        if self.state.wants_http1() && peer.options.alpn == ALPN::H2H1 {
+            peer.options.alpn = ALPN::H1;
+        }
+        peer
+    }
+
     /// Whether no health check speaks against it.
     #[must_use]
     pub fn is_up(&self) -> bool {
@@ -242,7 +254,6 @@ pub(super) mod tests {
     use crate::config::model::{Host, UpstreamTransport};
     use crate::snapshot::transport::Transport;
     use proptest::prelude::*;
-    use std::time::Duration;
 
     /// Candidates on `127.0.0.1`, one for each rank, weight and number of addresses that share the weight.
     pub(crate) fn candidates(of: &[(u32, u16, usize)], now: Instant) -> Vec<Candidate> {

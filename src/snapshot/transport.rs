@@ -5,9 +5,11 @@
 //! no two profiles share one. With authorities or a certificate of its own, a peer costs Pingora a TLS configuration for each
 //! connection, and no session is resumed (`pingora-core/src/connectors/tls/rustls/mod.rs`); kept connections do not pay for it.
 
+use crate::base::Failure;
 use crate::config::model::{ClientTls, HttpVersion, TlsVersion, UpstreamTransport};
 use crate::snapshot::CompileError;
 use crate::snapshot::bound_certificate::cert_key;
+use http::Version;
 use pingora_core::protocols::l4::ext::TcpKeepalive;
 use pingora_core::protocols::tls::ALPN;
 use pingora_core::protocols::{Digest, tls::CaType};
@@ -39,7 +41,7 @@ pub struct Transport {
     /// Whether a connection carries one request.
     pub closes: bool,
     /// Whether an upstream that speaks HTTP/1.1 alone is not asked.
-    pub only_http2: bool,
+    only_http2: bool,
     tls: Tls,
     alpn: ALPN,
     group: u64,
@@ -47,6 +49,35 @@ pub struct Transport {
     keep_alive: TcpKeepalive,
     max_h2_streams: usize,
     h2_ping_interval: Option<Duration>,
+}
+
+/// Why a connection carries no request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// Its version of TLS is too old.
+    Tls,
+    /// It does not speak the version of HTTP.
+    Http,
+}
+
+impl Unfit {
+    /// It in the vocabulary of answers.
+    #[must_use]
+    pub const fn failure(self) -> Failure {
+        match self {
+            Self::Tls => Failure::Connect,
+            Self::Http => Failure::UpstreamProtocol,
+        }
+    }
+
+    /// It in a few words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tls => "version of TLS",
+            Self::Http => "version of HTTP",
+        }
+    }
 }
 
 #[derive(Default)]
@@ -128,15 +159,37 @@ impl Transport {
         peer
     }
 
-    /// Whether a connection may carry a request: its version of TLS is new enough. Pingora always offers 1.2 and 1.3, and an
-    /// upstream takes the newest it can; nothing has been sent when this is asked.
-    #[must_use]
-    pub fn accepts(&self, digest: Option<&Digest>) -> bool {
+    /// Whether a connection may carry a request. Nothing has been sent when this is asked, so that it is for the next target if
+    /// this one is unfit.
+    ///
+    /// # Errors
+    /// What is unfit.
+    pub fn fits(&self, peer: &HttpPeer, digest: Option<&Digest>, version: Version) -> Result<(), Unfit> {
+        self.accepts(digest)?;
+        // A stranger is asked for no version.
+        if peer.options.alpn.get_min_http_version() == 2 { self.speaks(version) } else { Ok(()) }
+    }
+
+    /// Whether its version of TLS is new enough. Pingora always offers 1.2 and 1.3, and an upstream takes the newest it can.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn accepts(&self, digest: Option<&Digest>) -> Result<(), Unfit> {
         if self.tls.min_version == TlsVersion::Tls12 {
-            return true;
+            return Ok(());
         }
-        // Without TLS there is no version to be too old.
-        digest.and_then(|digest| digest.ssl_digest.as_ref()).is_none_or(|tls| tls.version == "TLSv1.3")
+        // Without TLS there is no version to be too old. It is rustls's name of the version, not the usual `TLSv1.3`.
+        let tls = digest.and_then(|digest| digest.ssl_digest.as_ref());
+        if tls.is_none_or(|tls| tls.version == "TLSv1_3") { Ok(()) } else { Err(Unfit::Tls) }
+    }
+
+    /// Whether it speaks the version of HTTP that is wanted. A handshake of TLS may end without an agreement on HTTP/2, and Pingora
+    /// goes on with HTTP/1.1.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn speaks(&self, version: Version) -> Result<(), Unfit> {
+        if self.only_http2 && version != Version::HTTP_2 { Err(Unfit::Http) } else { Ok(()) }
     }
 }
 

@@ -41,7 +41,8 @@ pub struct UpstreamHost {
     pub https: bool,
     /// The authority alone.
     pub name_and_port: String,
-    transport: Arc<Transport>,
+    /// How it is connected to.
+    pub transport: Arc<Transport>,
     /// Complete but for its address and its timeouts.
     peer: HttpPeer,
 }

@@ -103,6 +103,8 @@ mod resilience_retries;
 mod resilience_service_discovery;
 #[path = "../resilience/slow_clients.rs"]
 mod resilience_slow_clients;
+#[path = "../resilience/upstream_connections.rs"]
+mod resilience_upstream_connections;
 #[path = "../resilience/vtc.rs"]
 mod resilience_vtc;
 #[path = "../security/http2_abuse.rs"]

@@ -1,12 +1,14 @@
-//! An HTTP/1.1 server behind TLS that answers every request with what it knows of the connection.
+//! An HTTP/1.1 server behind TLS that answers every request with what it knows of the connection. Where `h2` is agreed on, it wants
+//! each request by HTTP/1.1.
 
 use super::authority::{Authority, Pair};
+use super::h2_frames::{HEADERS, PREFACE, SETTINGS, frame, reset};
 use super::listener::Listener;
 use super::wire;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion, version};
 use serde_json::json;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Once};
@@ -83,6 +85,23 @@ impl TlsUpstream {
     }
 }
 
+/// Resets each stream with `HTTP_1_1_REQUIRED` (RFC 9113 §7).
+fn want_http1(tls: &mut BufReader<rustls::StreamOwned<ServerConnection, TcpStream>>) -> io::Result<()> {
+    const HTTP_1_1_REQUIRED: u32 = 0xd;
+    tls.read_exact(&mut [0; PREFACE.len()])?;
+    tls.get_mut().write_all(&frame(SETTINGS, 0, 0, b""))?;
+    loop {
+        tls.get_mut().flush()?;
+        let mut head = [0; 9];
+        tls.read_exact(&mut head)?;
+        let [a, b, c, kind, _, stream @ ..] = head;
+        tls.read_exact(&mut vec![0; u32::from_be_bytes([0, a, b, c]) as usize])?;
+        if kind == HEADERS {
+            tls.get_mut().write_all(&reset(u32::from_be_bytes(stream), HTTP_1_1_REQUIRED))?;
+        }
+    }
+}
+
 fn serve(
     stream: &TcpStream,
     number: usize,
@@ -102,7 +121,11 @@ fn serve(
         "certificates": tls.conn.peer_certificates().map(|chain| chain.len()),
     })
     .to_string();
+    let by_http2 = tls.conn.alpn_protocol() == Some(b"h2");
     let mut reader = BufReader::new(tls);
+    if by_http2 {
+        return want_http1(&mut reader);
+    }
     while let Some(head) = wire::read_head(&mut reader)? {
         let framing = wire::Framing::of_request(&head.headers)?;
         wire::read_body(&mut reader, framing)?;
