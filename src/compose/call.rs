@@ -32,9 +32,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-/// How often a kept connection may turn out to be closed before its request is given up: each try takes one from the pool.
-pub(super) const MOST_CLOSED: u8 = 8;
-
 /// How much of an answer's body is held.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Hold {
@@ -124,7 +121,7 @@ impl Call<'_> {
             }
             let hop = Hop { target: sent.target, answered: sent.answered };
             let mut answered = if self.decoded && !self.plan.no_redirect {
-                redirect::follow(self, hop).await?
+                redirect::follow(self, hop, round).await?
             } else {
                 hop.answered
             };
@@ -198,17 +195,29 @@ impl Call<'_> {
             let to = Stranger { https: to.https, name: &to.host, port: to.port() };
             self.send_elsewhere(to, request, &body).await
         } else {
-            round.awaits(true);
-            let sent = self.send(peer, Some(&target), request, &body).await;
-            round.awaits(false);
-            self.tell(&target, round, &sent);
-            sent
+            self.send_to(&target, round, peer, request, &body).await
         };
         let sent = match looked {
             Some(looked) if !self.is_rejected(generation, &sent) => looked.settle(sent, round.has_another()),
             _ => sent,
         };
         Ok(Sent { answered: sent?, target, generation, modified })
+    }
+
+    /// Sends a request to a target where the round is, which learns how it fared.
+    pub(super) async fn send_to(
+        &self,
+        target: &Target,
+        round: &mut Round,
+        peer: Box<HttpPeer>,
+        request: Box<RequestHeader>,
+        body: &Bytes,
+    ) -> Result<Answered, Unanswered> {
+        round.awaits(true);
+        let sent = self.send(peer, Some(target), request, body).await;
+        round.awaits(false);
+        self.tell(target, round, &sent);
+        sent
     }
 
     /// Tells how a target fared. A kept connection that is closed, or a stream that is refused, says nothing of it.

@@ -3,12 +3,13 @@
 
 use crate::base::Failure;
 use crate::compose::answered::Answered;
-use crate::compose::call::{Call, MOST_CLOSED};
+use crate::compose::call::Call;
 use crate::compose::elsewhere::Stranger;
 use crate::compose::prepare::{Prepared, frame};
 use crate::compose::trouble::Trouble;
 use crate::compose::unanswered::Unanswered;
-use crate::forward::retry::Broken;
+use crate::forward::retry;
+use crate::snapshot::balance::Round;
 use crate::snapshot::targets::Target;
 use crate::snapshot::upstream::UpstreamHost;
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use pingora::http::RequestHeader;
 use std::sync::Arc;
+use std::time::Instant;
 use url::{Position, Url};
 
 /// Hops after which a backend has no answer: the limit of Go's client.
@@ -45,7 +47,7 @@ struct Next {
 }
 
 /// The answer at the end of the redirects, if there are any.
-pub(super) async fn follow(call: &Call<'_>, first: Hop) -> Result<Answered, Trouble> {
+pub(super) async fn follow(call: &Call<'_>, first: Hop, round: &mut Round) -> Result<Answered, Trouble> {
     let mut answered = first.answered;
     if !is_redirect(answered.head.status) {
         return Ok(answered);
@@ -58,7 +60,7 @@ pub(super) async fn follow(call: &Call<'_>, first: Hop) -> Result<Answered, Trou
     for _ in 0..MOST_HOPS {
         let Some(mut next) = next(&answered, &at)? else { return Ok(answered) };
         next.has_left = at.has_left || !is_own(call, &next);
-        answered = request(call, &next).await?;
+        answered = request(call, &next, round).await?;
         at = next;
     }
     match next(&answered, &at)? {
@@ -112,18 +114,20 @@ fn referer(from: &Url, to: &Url) -> Option<HeaderValue> {
     HeaderValue::try_from(origin.ascii_serialization() + target).ok()
 }
 
-async fn request(call: &Call<'_>, next: &Next) -> Result<Answered, Trouble> {
-    let mut closed = 0;
+/// Each hop is a request of its own, and goes through the targets of its origin as the first one goes through all. Its round takes
+/// the place of the one before it: where the answer is awaited now, and what is said of that.
+async fn request(call: &Call<'_>, next: &Next, round: &mut Round) -> Result<Answered, Trouble> {
+    let origin = (!next.has_left).then(|| next.url.origin().ascii_serialization());
+    let upstream = &call.plan.upstream;
+    *round = upstream.round_at(origin.as_deref());
     loop {
-        let Unanswered { broken, trouble } = match request_once(call, next).await {
+        let Unanswered { broken, trouble } = match request_once(call, next, round).await {
             Ok(answered) => return Ok(answered),
             Err(unanswered) => unanswered,
         };
-        match broken {
-            // As with the first request: a kept connection that the upstream closed meanwhile.
-            Some(Broken::Refused) if closed < MOST_CLOSED => closed += 1,
-            Some(Broken::Closed) if next.method.is_idempotent() && closed < MOST_CLOSED => closed += 1,
-            _ => return Err(trouble),
+        let Some(broken) = broken else { return Err(trouble) };
+        if !retry::is_sent_again(upstream, round, broken, &next.method, call.left(), Instant::now()) {
+            return Err(trouble);
         }
     }
 }
@@ -133,11 +137,11 @@ fn is_own(call: &Call<'_>, next: &Next) -> bool {
     call.plan.upstream.roster.has(&next.url.origin().ascii_serialization())
 }
 
-async fn request_once(call: &Call<'_>, next: &Next) -> Result<Answered, Unanswered> {
-    if next.has_left || !is_own(call, next) {
+async fn request_once(call: &Call<'_>, next: &Next, round: &mut Round) -> Result<Answered, Unanswered> {
+    if next.has_left {
         return elsewhere(call, next).await;
     }
-    let target = call.plan.upstream.at(&next.url.origin().ascii_serialization());
+    let target = round.begin(Instant::now()).cloned();
     let target = target.ok_or(Trouble::Failure(Failure::NoHost, "no address"))?;
     let mut head = call.prepare(&target.host)?.head;
     redirected(&mut head, next)?;
@@ -145,7 +149,7 @@ async fn request_once(call: &Call<'_>, next: &Next) -> Result<Answered, Unanswer
     let mut peer = target.peer(left, left, false);
     let bound = call.bind(&mut peer);
     call.carry(bound.as_ref(), target.index, &mut head)?;
-    call.send(peer, Some(&target), head, &Bytes::new()).await
+    call.send_to(&target, round, peer, head, &Bytes::new()).await
 }
 
 /// What a host that is none of the backend's is told. Anything else that modifiers set or the client sent may be a key.

@@ -27,6 +27,25 @@ impl Round {
         Self { targets, policy, turn, at: None, tried: SmallVec::new(), retries: 0, awaits: false }
     }
 
+    /// The round of a request of this turn that is for some targets alone: the others count as tried.
+    pub(super) fn among(
+        targets: &Arc<Targets>,
+        policy: Policy,
+        turn: usize,
+        now: Instant,
+        is_for: impl Fn(&Target) -> bool,
+    ) -> Self {
+        let others = targets.all().zip(0_u16..).filter(|(target, _)| !is_for(target)).map(|(_, position)| position);
+        let mut round = Self::new(targets.clone(), policy, turn);
+        round.tried = others.collect();
+        let before = scatter(turn).checked_rem(targets.len());
+        let first = before.and_then(|before| targets.after(before, &round.tried, now));
+        if let Some(first) = first {
+            round.go(first);
+        }
+        round
+    }
+
     /// The targets that it goes through.
     #[must_use]
     pub fn targets(&self) -> &Targets {
@@ -42,7 +61,7 @@ impl Round {
     /// Where the next attempt goes: the first time a target is chosen. `None`: there is none.
     pub fn begin(&mut self, now: Instant) -> Option<&Arc<Target>> {
         if self.at.is_none() {
-            let first = self.first(now)?;
+            let first = self.has_another().then(|| self.first(now))??;
             self.go(first);
         }
         self.target()
@@ -209,6 +228,30 @@ mod tests {
         tried.sort_unstable();
         assert_eq!(tried, [0, 1, 2]);
         drop(round);
+        assert_eq!(targets.all().map(|target| target.state.in_flight()).sum::<u32>(), 0);
+    }
+
+    #[test]
+    fn a_round_for_some_targets_goes_through_no_others() {
+        let now = Instant::now();
+        let targets = Arc::new(equal(6, now));
+        let among = |turn| Round::among(&targets, Policy::LeastRequest, turn, now, |target| target.index % 2 == 1);
+        let mut begun = vec![0; 6];
+        for turn in 0..600 {
+            let mut round = among(turn);
+            begun[round.begin(now).expect("a target").index] += 1;
+            let mut others = 0;
+            while round.has_another() && round.go_on(now) {
+                others += 1;
+                assert_eq!(round.target().expect("a target").index % 2, 1);
+            }
+            assert_eq!(others, 2);
+        }
+        assert!([1, 3, 5].into_iter().all(|index| begun[index] > 100), "{begun:?}");
+        targets.get(1).expect("a target").state.eject(now, Duration::from_secs(60));
+        assert!((0..60).all(|turn| among(turn).begin(now).expect("a target").index != 1));
+        let mut none = Round::among(&targets, Policy::RoundRobin, 0, now, |_| false);
+        assert!(none.begin(now).is_none() && !none.has_another());
         assert_eq!(targets.all().map(|target| target.state.in_flight()).sum::<u32>(), 0);
     }
 

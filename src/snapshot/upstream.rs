@@ -73,14 +73,13 @@ impl Upstream {
         Round::new(self.roster.targets(), self.balance.policy, self.turn.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A target of this origin, for a request that is for this host and no other.
+    /// The round of a request that is for this origin and no other; `None`: for none of the targets. It is made for a request that
+    /// has had its turn.
     #[must_use]
-    pub fn at(&self, origin: &str) -> Option<Arc<Target>> {
-        let now = Instant::now();
-        let targets = self.roster.targets();
-        let mut own = targets.all().filter(|target| target.host.is_at(origin));
-        let first = own.clone().next();
-        own.find(|target| target.is_up() && !target.state.is_ejected(now)).or(first).cloned()
+    pub fn round_at(&self, origin: Option<&str>) -> Round {
+        let is_at = |target: &Target| origin.is_some_and(|origin| target.host.is_at(origin));
+        let turn = self.turn.load(Ordering::Relaxed);
+        Round::among(&self.roster.targets(), self.balance.policy, turn, Instant::now(), is_at)
     }
 
     /// A target has answered with this status.

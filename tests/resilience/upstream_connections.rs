@@ -15,10 +15,11 @@ use crate::support::reply::Reply;
 use crate::support::tls_upstream::{Terms, TlsUpstream};
 use crate::support::upstream::Upstream;
 use h2::Reason;
+use http::Response as H2Response;
 use serde_json::{Value, json};
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 const LANES: [&str; 2] = ["no-op", "json"];
@@ -68,6 +69,14 @@ fn turning(answer: impl Fn() -> Reply + Send + Sync + 'static) -> (Upstream, Arc
         move |_| if turned.load(Ordering::SeqCst) { answer() } else { Reply::json(200, &json!({ "a": 1 })) }
     });
     (upstream, turned)
+}
+
+/// A port that nobody listens on, for as long as the socket is there.
+fn closed_port() -> (socket2::Socket, String) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let url = format!("http://{}", socket.local_addr().unwrap().as_socket().unwrap());
+    (socket, url)
 }
 
 fn retries(gateway: &Running) -> f64 {
@@ -334,4 +343,40 @@ fn a_connection_of_http_2_that_takes_no_more_is_replaced() {
         }
         assert!(upstream.accepted() > 1, "{lane}");
     }
+}
+
+#[test]
+fn hops_of_a_redirect_cost_what_other_attempts_cost() {
+    let refused = Arc::new(AtomicUsize::new(0));
+    let upstream = H2Upstream::start({
+        let refused = refused.clone();
+        move |mut stream| {
+            let refused = refused.clone();
+            async move {
+                if stream.request.uri().path() == "/next" {
+                    refused.fetch_add(1, Ordering::SeqCst);
+                    return stream.respond.send_reset(Reason::REFUSED_STREAM);
+                }
+                let response = H2Response::builder().status(302).header("location", "/next").body(()).unwrap();
+                let _ = stream.respond.send_response(response, true);
+            }
+        }
+    });
+    let balance = json!({ "retries": { "max_attempts": 3 } });
+    let gateway = Running::with(&[over(&[upstream.url()], "json", http2(), balance)]);
+    assert_eq!(gateway.get("/").status, 502);
+    assert_eq!((refused.load(Ordering::SeqCst), retries(&gateway)), (3, 2.0));
+}
+
+#[test]
+fn a_host_that_a_redirect_leads_to_in_vain_is_left_out() {
+    let (_socket, down) = closed_port();
+    let upstream = Upstream::start({
+        let down = down.clone();
+        move |_| Reply::new(302).header("Location", &down)
+    });
+    let balance = json!({ "outlier": { "consecutive_failures": 1 } });
+    let gateway = Running::with(&[over(&[upstream.url(), down], "json", json!({}), balance)]);
+    assert_eq!(gateway.get("/").status, 502);
+    assert_eq!(gateway.metric(r#"porteur_upstream_ejections_total{endpoint="/"}"#), 1.0);
 }
