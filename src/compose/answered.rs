@@ -1,6 +1,7 @@
 //! An upstream's answer, as far as it was read.
 
 use crate::compose::loan::Loan;
+use crate::snapshot::balance::Round;
 use bytes::Bytes;
 use pingora::Result;
 use pingora::http::ResponseHeader;
@@ -21,12 +22,19 @@ pub struct Rest {
     loan: Box<Loan>,
     /// Whether the connection may carry another request afterwards.
     is_kept: bool,
+    /// What counts the request as under way.
+    round: Option<Round>,
 }
 
 impl Rest {
     pub(super) fn new(mut loan: Loan, is_kept: bool) -> Self {
         loan.outlast();
-        Self { loan: Box::new(loan), is_kept }
+        Self { loan: Box::new(loan), is_kept, round: None }
+    }
+
+    /// As long as the rest is not read, the request is under way.
+    pub(super) fn keep_under_way(&mut self, round: Round) {
+        self.round = Some(round);
     }
 
     /// How long each piece may take to come.

@@ -98,7 +98,11 @@ impl Call<'_> {
     pub(super) async fn ask(&self) -> Result<Answered, Trouble> {
         let mut round = self.plan.upstream.round(Instant::now());
         if let Ok(result) = tokio::time::timeout(self.left(), self.persist(&mut round)).await {
-            return result;
+            let mut answered = result?;
+            if let Some(rest) = &mut answered.rest {
+                rest.keep_under_way(round);
+            }
+            return Ok(answered);
         }
         if let Some(target) = round.awaited() {
             self.plan.upstream.failed(target, round.targets());

@@ -380,3 +380,36 @@ fn a_host_that_a_redirect_leads_to_in_vain_is_left_out() {
     assert_eq!(gateway.get("/").status, 502);
     assert_eq!(gateway.metric(r#"porteur_upstream_ejections_total{endpoint="/"}"#), 1.0);
 }
+
+#[test]
+fn an_answer_is_under_way_until_its_body_ends() {
+    let feeds = Arc::new(Mutex::new(Vec::new()));
+    let streaming = || {
+        let feeds = feeds.clone();
+        Upstream::start(move |_| {
+            let (reply, feed) = Reply::stream(200);
+            feeds.lock().unwrap().push(feed);
+            reply
+        })
+    };
+    let hosts = [streaming(), streaming()];
+    let urls: Vec<String> = hosts.iter().map(Upstream::url).collect();
+    // A body that is looked at is held, and so is what follows from it.
+    let schema = json!({ "extra_config": { "validation/json-schema": { "type": "object" } } });
+    for schema in [json!({}), schema] {
+        let endpoint = over(&urls, "no-op", json!({}), json!({ "policy": "least_request" }));
+        let gateway = Running::with(&[with(endpoint, &schema)]);
+        let before = hosts.each_ref().map(|host| host.requests().len());
+        let clients: Vec<Connection> = (0..10)
+            .map(|_| {
+                let mut client = Connection::open(gateway.address);
+                client.write(request("POST", "/", &[], b"{}"));
+                assert_eq!(client.head().status, 200);
+                client
+            })
+            .collect();
+        let asked: Vec<_> = hosts.iter().zip(before).map(|(host, before)| host.requests().len() - before).collect();
+        assert_eq!(asked, [5, 5], "{schema}");
+        drop(clients);
+    }
+}
