@@ -33,7 +33,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use context::{Context, Route};
-use http::Version;
+use http::{Version, header};
 use in_flight::InFlight;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, Result};
@@ -331,10 +331,14 @@ impl Proxy {
     /// Bounds the time that the client may idle after this request, if it may stay at all: `Connection: close` is its own
     /// word, a process that drains wants it gone, and so do others when there is no more room. Pingora would keep it for
     /// ever after the first request (`pingora-core/src/protocols/http/v1/server.rs`, `respect_keepalive`), so it is set for
-    /// each.
+    /// each. Of several `Connection` fields it looks at the first alone.
     fn limit_keepalive(&self, session: &mut Session) {
         if session.get_keepalive().is_some() {
-            let may_stay = !self.in_flight.is_draining() && !self.connections.are_scarce() && !self.is_last(session);
+            let wants_to_go = upgrade::lists(&session.req_header().headers, &header::CONNECTION, b"close");
+            let may_stay = !wants_to_go
+                && !self.in_flight.is_draining()
+                && !self.connections.are_scarce()
+                && !self.is_last(session);
             session.set_keepalive(may_stay.then_some(self.limits.idle_timeout.as_secs()));
         }
     }

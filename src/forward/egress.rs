@@ -83,6 +83,7 @@ fn reduce(plan: &BackendPlan, request: &mut RequestHeader) {
             for name in &CLAIMS {
                 request.remove_header(name);
             }
+            remove_disguised_claims(request);
         }
         AllowList::Only(names) => remove_unlisted(names, request),
     }
@@ -119,6 +120,28 @@ fn count_hop(client: &RequestView<'_>, request: &mut RequestHeader) -> pingora::
 /// What a client may say of where it comes from goes on only where it is listed by name.
 static CLAIMS: [HeaderName; 2] = [header::FORWARDED, HeaderName::from_static("x-real-ip")];
 
+/// The same, and what we say ourselves of clients, in the spellings that CGI and its heirs take for the same: with `_` for `-`.
+/// Names of headers are mostly static or short, so looking for the letter costs little.
+fn remove_disguised_claims(request: &mut RequestHeader) {
+    let is_disguised = |name: &&HeaderName| {
+        let name = name.as_str().as_bytes();
+        name.contains(&b'_') && DISGUISED.iter().any(|claim| is_spelling(name, claim.as_bytes()))
+    };
+    let disguised: SmallVec<[HeaderName; 4]> = request.headers.keys().filter(is_disguised).cloned().collect();
+    for name in &disguised {
+        request.remove_header(name);
+    }
+}
+
+/// What is told by `-` alone from what the upstream believes.
+const DISGUISED: [&str; 4] = ["x-real-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
+
+/// Whether two names are the same when `_` is `-`.
+fn is_spelling(name: &[u8], of: &[u8]) -> bool {
+    let plain = |byte: &u8| if *byte == b'_' { b'-' } else { *byte };
+    name.len() == of.len() && name.iter().map(plain).eq(of.iter().map(plain))
+}
+
 fn remove_unlisted(names: &[HeaderName], request: &mut RequestHeader) {
     let is_kept = |name: &HeaderName| is_framing(name) || names.contains(name);
     // A name is an enum or a reference count; more than sixteen unwanted ones are rare.
@@ -128,12 +151,9 @@ fn remove_unlisted(names: &[HeaderName], request: &mut RequestHeader) {
     }
 }
 
-/// Removes a header in every spelling: CGI and its heirs read `X_Api_Token` as `X-Api-Token`. It allocates, for the sake of
-/// the few backends whose token has a header of its own.
+/// Removes a header in every spelling: CGI and its heirs read `X_Api_Token` as `X-Api-Token`.
 fn remove_spellings(name: &HeaderName, request: &mut RequestHeader) {
-    let plain = |name: &HeaderName| name.as_str().replace('_', "-");
-    let wanted = plain(name);
-    let same = |other: &&HeaderName| plain(other) == wanted;
+    let same = |other: &&HeaderName| is_spelling(other.as_str().as_bytes(), name.as_str().as_bytes());
     let spellings: SmallVec<[HeaderName; 4]> = request.headers.keys().filter(same).cloned().collect();
     for spelling in &spellings {
         request.remove_header(spelling);

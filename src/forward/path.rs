@@ -46,8 +46,14 @@ fn segment_form(segment: &str) -> PathForm {
     }
     let once: Vec<u8> = percent_decode_str(segment).collect();
     let twice: Vec<u8> = percent_decode(&once).collect();
-    let control = once.iter().any(u8::is_ascii_control);
-    if control || climbs(&once) || climbs(&twice) { PathForm::Refused } else { PathForm::Plain }
+    let is_bad = |byte: &u8| byte.is_ascii_control() || is_overlong(*byte);
+    let bad = once.iter().any(is_bad) || twice.iter().copied().any(is_overlong);
+    if bad || climbs(&once) || climbs(&twice) { PathForm::Refused } else { PathForm::Plain }
+}
+
+/// The two bytes that are in no UTF-8 (RFC 3629 §1): with them old decoders read `%c0%ae` as a dot and `%c0%af` as a slash.
+const fn is_overlong(byte: u8) -> bool {
+    matches!(byte, 0xC0 | 0xC1)
 }
 
 /// Whether a decoded segment is, or hides, a dot segment. One that decodes the path and hands it on to another server ends
@@ -110,6 +116,9 @@ mod tests {
             ("/a/100%25", Plain),
             ("/a%00b", Refused),
             ("/a%0d%0ab", Refused),
+            ("/a/%c0%ae%C0%AE/b", Refused),
+            ("/a/%25c0%25ae/b", Refused),
+            ("/a/%C3%80", Plain),
             ("/a%zz", Refused),
             ("/a%2", Refused),
             ("*", Refused),

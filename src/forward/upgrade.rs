@@ -29,7 +29,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue
 }
 
 /// Whether one of the items of a list (RFC 9110 §5.6.1) is this word, in any case.
-pub(super) fn lists(headers: &HeaderMap, name: &HeaderName, word: &[u8]) -> bool {
+pub fn lists(headers: &HeaderMap, name: &HeaderName, word: &[u8]) -> bool {
     let has = |value: &HeaderValue| {
         value.as_bytes().split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(word))
     };

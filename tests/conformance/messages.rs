@@ -229,7 +229,7 @@ fn rfc9112_9_6_close_is_respected() {
     let upstream = Upstream::echo();
     let gateway = start(&upstream);
     for path in ["/stream", "/held", "/nowhere", "/__health"] {
-        for close in ["close", "Close", "x-a, close"] {
+        for close in ["close", "Close", "x-a, close", "x-a\r\nConnection: close"] {
             let mut client = Connection::open(gateway.address);
             // What comes after it is not answered.
             let asked = request("GET", path, &[("Connection", close)], b"");

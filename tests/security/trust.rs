@@ -32,12 +32,17 @@ fn seen(router: &Value, headers: &[(&str, &str)]) -> [Request; 2] {
     <[Request; 2]>::try_from(requests).unwrap()
 }
 
-const SPOOFED: [(&str, &str); 5] = [
+const SPOOFED: [(&str, &str); 9] = [
     ("X-Forwarded-For", "6.6.6.6, 9.9.9.9"),
     ("X-Real-IP", "6.6.6.6"),
     ("Forwarded", "for=6.6.6.6"),
     ("X-Forwarded-Proto", "https"),
     ("X-Forwarded-Host", "evil.test"),
+    // CGI, WSGI and PHP read these as the ones above.
+    ("X_Forwarded_For", "6.6.6.6"),
+    ("X-Forwarded_Proto", "https"),
+    ("X_Forwarded-Host", "evil.test"),
+    ("X_Real_IP", "6.6.6.6"),
 ];
 
 #[test]
@@ -48,6 +53,9 @@ fn claims_of_strangers_are_replaced() {
             assert_eq!(request.headers.all("x-forwarded-proto"), ["http"]);
             assert_eq!(request.headers.all("x-forwarded-host"), ["porteur.test"]);
             assert_eq!((request.header("x-real-ip"), request.header("forwarded")), (None, None));
+            for disguised in ["x_forwarded_for", "x-forwarded_proto", "x_forwarded-host", "x_real_ip"] {
+                assert_eq!(request.header(disguised), None);
+            }
         }
     }
 }

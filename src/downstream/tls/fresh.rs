@@ -17,8 +17,9 @@ use tokio::time::sleep;
 /// Time between two looks. What is new is in use after two of them.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// What tells a file from the one that was in its place; `None` where there is none.
-type Stamp = Option<(SystemTime, u64, u64)>;
+/// What tells a file from the one that was in its place, or from itself when somebody may read it who might not before;
+/// `None` where there is none.
+type Stamp = Option<(SystemTime, (i64, i64), u64, u64)>;
 
 /// The stamps of all files of a block, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +36,8 @@ impl Stamps {
 
 fn stamp(path: &Path) -> Stamp {
     let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+    let changed = (metadata.ctime(), metadata.ctime_nsec());
+    Some((metadata.modified().ok()?, changed, metadata.len(), metadata.ino()))
 }
 
 /// What was seen of the files.
