@@ -15,6 +15,7 @@ mod inbound;
 mod linger;
 mod outbound;
 mod pace;
+mod patience;
 pub mod proxy_protocol;
 pub mod refusal;
 pub mod tls;

@@ -121,6 +121,9 @@ impl ProxyHttp for Proxy {
         let Some(route) = &mut ctx.route else { return Err(ctx.fail(Failure::Internal)) };
         // A kept connection that turns out to be closed is replaced on the same host; only a failed connect moves on.
         let Some(target) = route.round.begin(ready).cloned() else { return Err(ctx.fail(Failure::NoHost)) };
+        if route.attempts == 0 {
+            wire::answer_by(session, Some(ready + route.plan.backend.timeout));
+        }
         route.attempts = route.attempts.saturating_add(1);
         (route.is_answered, route.has_begun) = (false, false);
         let has_hop_by_hop = connection::has_hop_by_hop(&session.req_header().headers);
@@ -192,6 +195,13 @@ impl ProxyHttp for Proxy {
         _: bool,
         ctx: &mut Context,
     ) -> Result<()> {
+        // The upstream's time begins when it has the request. What is kept of a body and sent once more is nothing new.
+        let uploaded = session.body_bytes_read();
+        if uploaded > ctx.uploaded && ctx.upstream_took.is_none() {
+            (ctx.uploaded, ctx.ready) = (uploaded, Instant::now());
+            let timeout = ctx.route.as_ref().map(|route| route.plan.backend.timeout);
+            timeout.inspect(|timeout| wire::answer_by(session, Some(ctx.ready + *timeout)));
+        }
         payload::check(session, ctx)
     }
 
@@ -247,6 +257,7 @@ impl ProxyHttp for Proxy {
             // Boxed for the same reason as waiting for a token is.
             verdict => Box::pin(replay::again(session, ctx, verdict)).await?,
         }
+        wire::answer_by(session, None);
         modify::response(session, ctx, response)
     }
 
@@ -271,7 +282,8 @@ impl ProxyHttp for Proxy {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
         let by_client = wire::refusal(session).map(Refusal::failure);
-        let told = ctx.failure.or(by_client).unwrap_or_else(|| errors::failure(error, ctx.left()));
+        let overdue = wire::is_overdue(session).then_some(Failure::UpstreamTimeout);
+        let told = ctx.failure.or(by_client).or(overdue).unwrap_or_else(|| errors::failure(error, ctx.left()));
         let failure = errors::blame(told, wire::is_waiting_for_body(session));
         ctx.failure = Some(failure);
         ctx.cause = error.etype().as_str();
@@ -279,6 +291,9 @@ impl ProxyHttp for Proxy {
         let answerable = failure != Failure::ClientGone && wire::answered(session).is_none();
         if failure == Failure::TokenUnavailable {
             ctx.count_missing();
+        }
+        if !answerable {
+            wire::break_off(session);
         }
         if answerable {
             // What is left of the request on this connection is not known, and Pingora will not use it again.

@@ -8,6 +8,7 @@ use crate::downstream::edge::Edge;
 use crate::downstream::inbound::Inbound;
 use crate::downstream::linger::{Linger, linger};
 use crate::downstream::outbound::Outbound;
+use crate::downstream::patience::Patience;
 use crate::downstream::refusal::Refusal;
 use crate::downstream::transport::Transport;
 use crate::telemetry::metrics::Cut;
@@ -47,6 +48,7 @@ pub struct ClientStream {
     /// `None` for HTTP/2, whose frames Pingora's library follows.
     inbound: Option<Inbound>,
     outbound: Outbound,
+    patience: Patience,
     /// Pingora is in the middle of a write.
     is_mid_write: bool,
     ending: Ending,
@@ -78,6 +80,7 @@ impl ClientStream {
             transport,
             inbound: (!is_http2).then(|| Inbound::new(&edge)),
             outbound: Outbound::new(edge.send_pace()),
+            patience: Patience::new(),
             is_mid_write: false,
             ending: Ending::NotYet,
             edge,
@@ -95,8 +98,26 @@ impl ClientStream {
         stream.as_any().downcast_ref()
     }
 
+    /// The head of the answer to the request under way must be there by then; `None`: it is there. Past it reads from the client
+    /// fail.
+    pub fn answer_by(&self, by: Option<std::time::Instant>) {
+        self.patience.set(by.map(Into::into));
+    }
+
+    /// Whether it was not there in time.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        self.patience.is_over()
+    }
+
+    /// The answer under way is not whole, and its end is the end of the connection: that must not look like one (RFC 9112 §8).
+    pub fn break_off(&self) {
+        self.transport.break_off();
+    }
+
     /// The request under way is through with.
     pub fn finish_request(&self) {
+        self.patience.set(None);
         self.inbound.iter().for_each(Inbound::finish_one);
     }
 
@@ -122,6 +143,9 @@ impl ClientStream {
         let before = buffer.filled().len();
         match self.transport.poll_read(cx, buffer) {
             Poll::Pending => {
+                if self.patience.poll_over(cx).is_ready() {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
                 if inbound.is_idle() && self.place.presence().is_to_leave(cx) {
                     return Poll::Ready(Ok(()));
                 }

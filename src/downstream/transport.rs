@@ -1,8 +1,10 @@
 //! What carries a client's bytes: TCP, or TLS on it, behind bytes that were already read to tell the protocol.
 
+use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -27,6 +29,14 @@ impl Transport {
     /// TLS after its handshake. `early` was read of it already and comes first.
     pub(super) fn protected(tls: TlsStream<TcpStream>, early: Vec<u8>) -> Self {
         Self { early, carrier: Carrier::Tls(Box::new(tls)) }
+    }
+
+    /// Makes the end of the connection a reset. With TLS a missing alert says the same (RFC 8446 §6.1).
+    pub(super) fn break_off(&self) {
+        if let Carrier::Plain(tcp) = &self.carrier {
+            // Where that fails the connection is gone already.
+            let _ = SockRef::from(tcp).set_linger(Some(Duration::ZERO));
+        }
     }
 
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {

@@ -43,6 +43,8 @@ pub struct Context {
     pub failure: Option<Failure>,
     /// The failure in Pingora's words, without its message.
     pub cause: &'static str,
+    /// Bytes of the request's body that have come.
+    pub uploaded: usize,
     /// When the head of the upstream's answer was there.
     pub upstream_took: Option<Duration>,
     _in_flight: Guard,
@@ -133,6 +135,7 @@ impl Context {
             ready: started,
             failure: None,
             cause: "",
+            uploaded: 0,
             upstream_took: None,
             _in_flight: in_flight,
         }

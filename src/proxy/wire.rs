@@ -14,7 +14,7 @@ use http::{Method, StatusCode, header};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The view of a session's request.
 pub(super) fn view(session: &Session, sender: Sender) -> RequestView<'_> {
@@ -52,7 +52,31 @@ pub(super) fn refusal(session: &Session) -> Option<Refusal> {
 /// Whether the upstream has got all that has come of a request's body, which is not at its end. (Of HTTP/2 upstreams Pingora does
 /// not know.)
 pub(super) fn is_waiting_for_body(session: &mut Session) -> bool {
-    !session.is_body_done() && session.upstream_body_bytes_sent() == Some(session.body_bytes_read())
+    // A client that waits for `100 Continue` owes nothing yet.
+    let has_begun = session.body_bytes_read() > 0 || !session.req_header().headers.contains_key(header::EXPECT);
+    has_begun && !session.is_body_done() && session.upstream_body_bytes_sent() == Some(session.body_bytes_read())
+}
+
+/// Says by when the head of the answer must be there; `None`: it is. In HTTP/2 connections are shared, and nothing says it.
+pub(super) fn answer_by(session: &Session, by: Option<Instant>) {
+    connection(session).inspect(|connection| connection.answer_by(by));
+}
+
+/// Whether it was not there in time.
+pub(super) fn is_overdue(session: &Session) -> bool {
+    connection(session).is_some_and(ClientStream::is_overdue)
+}
+
+/// Lets a client that knows the end of an answer by the end of its connection alone see that this one is not whole.
+pub(super) fn break_off(session: &Session) {
+    let says_its_end = |response: &ResponseHeader| {
+        [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].iter().any(|name| response.headers.contains_key(name))
+    };
+    // What is tunnelled has ends of its own.
+    let has_begun = |response: &&ResponseHeader| !response.status.is_informational();
+    if session.response_written().filter(has_begun).is_some_and(|response| !says_its_end(response)) {
+        connection(session).inspect(|connection| connection.break_off());
+    }
 }
 
 /// The status of the answer that the client has begun to receive; a `100 Continue` is none, the end of HTTP is one.

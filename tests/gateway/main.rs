@@ -89,6 +89,8 @@ mod mutate;
 mod resilience_balancing;
 #[path = "../resilience/circuit_breaker.rs"]
 mod resilience_circuit_breaker;
+#[path = "../resilience/deadlines.rs"]
+mod resilience_deadlines;
 #[path = "../resilience/faults.rs"]
 mod resilience_faults;
 #[path = "../resilience/health_checks.rs"]
