@@ -9,6 +9,7 @@ mod call;
 mod circuit;
 pub mod decode;
 mod earlier;
+mod early_answer;
 mod elsewhere;
 pub mod encode;
 mod exchange;

@@ -23,7 +23,7 @@ use crate::forward::egress::Carried;
 use crate::forward::ingress::{Ingress, ingress};
 use crate::forward::rejection::Verdict;
 use crate::forward::reply::Reply;
-use crate::forward::{connection, egress, errors, response, upgrade};
+use crate::forward::{connection, egress, response, upgrade};
 use crate::snapshot::Snapshot;
 use crate::snapshot::endpoint::EndpointPlan;
 use crate::snapshot::handshake;
@@ -221,10 +221,11 @@ impl ProxyHttp for Proxy {
         &self,
         _: &HttpPeer,
         session: &mut Session,
-        mut error: Box<Error>,
+        error: Box<Error>,
         ctx: &mut Context,
         client_reused: bool,
     ) -> Box<Error> {
+        let mut error = attempt::overdue(session).unwrap_or(error);
         if replay::is_pending(ctx) {
             // Decided when the answer came; nothing has gone downstream since.
             error.set_retry(true);
@@ -282,9 +283,8 @@ impl ProxyHttp for Proxy {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
         let by_client = wire::refusal(session).map(Refusal::failure);
-        let overdue = wire::is_overdue(session).then_some(Failure::UpstreamTimeout);
-        let told = ctx.failure.or(by_client).or(overdue).unwrap_or_else(|| errors::failure(error, ctx.left()));
-        let failure = errors::blame(told, wire::is_waiting_for_body(session));
+        let told = ctx.failure.or(by_client);
+        let failure = told.unwrap_or_else(|| attempt::failure(session, ctx, error));
         ctx.failure = Some(failure);
         ctx.cause = error.etype().as_str();
         attempt::ended(session, ctx, failure, error);
@@ -307,7 +307,7 @@ impl ProxyHttp for Proxy {
         wire::connection(session).inspect(|connection| connection.finish_request());
         let took = ctx.started.elapsed();
         if let (Some(error), None) = (error, ctx.failure) {
-            ctx.failure = Some(errors::failure(error, ctx.left()));
+            ctx.failure = Some(attempt::failure(session, ctx, error));
             ctx.cause = error.etype().as_str();
         }
         if let Some(failure) = ctx.failure {

@@ -300,6 +300,7 @@ impl Call<'_> {
         let taken = Loan::take(&self.composer.connector, peer, self.deadline).await;
         let (mut loan, reused) = taken.map_err(|error| broken(&error, Some(retry::unconnected(&error))))?;
         self.fit(&loan, &mut request)?;
+        loan.attend(body);
         let waits = Waits { head: self.plan.transport.head, body: self.left() };
         loan.set_write_timeout(Some(self.left()));
         match exchange(&mut loan, request, body, waits, |head| self.hold.bytes(self.method(), head)).await {

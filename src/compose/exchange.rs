@@ -1,12 +1,16 @@
 //! One request and its answer on one connection, the answer held as far as it is wanted.
 
+use crate::compose::early_answer::is_refusal;
 use crate::forward::response;
 use bytes::{Bytes, BytesMut};
 use http::{Uri, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result, RetryType};
 use pingora_core::protocols::http::client::HttpSession;
+use pingora_core::protocols::http::v2::write_body;
+use std::pin::pin;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// An answer as far as it was read.
 #[derive(Debug)]
@@ -51,9 +55,7 @@ pub(super) async fn exchange(
     waits: Waits,
     hold: impl Fn(&ResponseHeader) -> usize,
 ) -> Result<Read> {
-    session.set_read_timeout(Some(waits.head.map_or(waits.body, |head| head.min(waits.body))));
-    let sent = send(session, request, body).await?;
-    let head = read_head(session).await?;
+    let (head, sent) = ask(session, request, body, waits).await?;
     session.set_read_timeout(Some(waits.body));
     let hold = hold(&head);
     let mut begun = BytesMut::new();
@@ -66,14 +68,46 @@ pub(super) async fn exchange(
     Ok(Read { head, body: begun.freeze(), whole: false, sent })
 }
 
-/// Whether all of it went out. An upstream may answer before it has read the body, and close: then its answer counts more than
-/// that the rest was lost.
-async fn send(session: &mut HttpSession, request: Box<RequestHeader>, body: &Bytes) -> Result<bool> {
+/// The head of the answer, and whether all of the request went out. An upstream may answer before it has read the body, and read no
+/// more: then its answer counts more than that the rest was lost.
+async fn ask(
+    session: &mut HttpSession,
+    request: Box<RequestHeader>,
+    body: &Bytes,
+    waits: Waits,
+) -> Result<(ResponseHeader, bool)> {
     write_head(session, request).await?;
-    if !body.is_empty() && session.write_request_body(body.clone(), true).await.is_err() {
-        return Ok(false);
+    let wait = waits.head.map_or(waits.body, |head| head.min(waits.body));
+    let writer = match session {
+        HttpSession::H2(session) if !body.is_empty() => session.take_request_body_writer(),
+        _ => None,
+    };
+    let Some(mut writer) = writer else {
+        session.set_read_timeout(Some(wait));
+        let sent = send(session, body).await;
+        return Ok((read_head(session).await?, sent));
+    };
+    session.set_read_timeout(Some(waits.body));
+    let mut writing = pin!(write_body(&mut writer, body.clone(), true, Some(waits.body)));
+    let mut reading = pin!(read_head(session));
+    tokio::select! {
+        biased;
+        written = &mut writing => {
+            let head = timeout(wait, reading).await.map_err(|_| Error::new_up(ErrorType::ReadTimedout))?;
+            Ok((head?, written.is_ok()))
+        }
+        head = &mut reading => {
+            let head = head?;
+            let sent = !is_refusal(head.status) && writing.await.is_ok();
+            Ok((head, sent))
+        }
     }
-    Ok(session.finish_request_body().await.is_ok())
+}
+
+/// Whether all of the body went out on a session that cannot be read meanwhile.
+async fn send(session: &mut HttpSession, body: &Bytes) -> bool {
+    (body.is_empty() || session.write_request_body(body.clone(), true).await.is_ok())
+        && session.finish_request_body().await.is_ok()
 }
 
 /// A kept connection that does not take a head was closed by the upstream before it came. Pingora marks that only where the

@@ -6,6 +6,7 @@
 //! would get every request until TCP gives it up; so after a timeout it gets no more, as in Pingora's own proxy
 //! (`pingora-proxy/src/proxy_h2.rs`).
 
+use crate::compose::early_answer::attentive;
 use pingora::{Error, ErrorType, Result};
 use pingora_core::connectors::http::Connector;
 use pingora_core::protocols::http::client::HttpSession;
@@ -32,6 +33,13 @@ impl Loan {
     pub(super) async fn take(connector: &Arc<Connector>, peer: Box<HttpPeer>, until: Instant) -> Result<(Self, bool)> {
         let (session, reused) = connector.get_http_session(&*peer).await?;
         Ok((Self { session: Some(session), peer, connector: connector.clone(), until: Some(until) }, reused))
+    }
+
+    /// Lets it notice an answer that comes before all of `body` went out. Nothing has been sent on it yet.
+    pub(super) fn attend(&mut self, body: &[u8]) {
+        if !body.is_empty() {
+            self.session = self.session.take().map(|session| attentive(session, &self.peer));
+        }
     }
 
     /// To whom it is.

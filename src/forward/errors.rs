@@ -22,15 +22,6 @@ pub fn failure(error: &Error, left: Duration) -> Failure {
     }
 }
 
-/// A timeout of an upstream that had everything the client has sent so far is the client's, if more was to come.
-#[must_use]
-pub fn blame(failure: Failure, is_waiting_for_body: bool) -> Failure {
-    match failure {
-        Failure::UpstreamTimeout if is_waiting_for_body => Failure::RequestTimeout,
-        other => other,
-    }
-}
-
 /// Which failure an error on the way to or from an upstream is, whether it says so or not.
 #[must_use]
 pub fn of_upstream(error: &Error, left: Duration) -> Failure {

@@ -2,12 +2,13 @@
 //! learn of each.
 
 use crate::base::Failure;
+use crate::forward::errors;
 use crate::forward::retry::{self, Broken};
 use crate::proxy::context::Context;
 use crate::proxy::wire;
 use crate::snapshot::transport::Unfit;
 use http::StatusCode;
-use pingora::ErrorType::{ReadError, ReadTimedout};
+use pingora::ErrorType::{ConnectionClosed, ReadError, ReadTimedout};
 use pingora::{Error, ErrorSource, Result};
 use pingora_proxy::Session;
 use std::time::Instant;
@@ -76,10 +77,24 @@ pub(super) fn broken(session: &mut Session, ctx: &mut Context, error: &Error, cl
     false
 }
 
-/// Whether an upstream has waited in vain for a client's body: its silence is the client's fault then, and a client that is slow on
-/// purpose must not be able to have addresses left out.
+/// Which failure an error is, on either side.
+pub(super) fn failure(session: &mut Session, ctx: &Context, error: &Error) -> Failure {
+    match errors::failure(error, ctx.left()) {
+        Failure::UpstreamTimeout if is_client_late(session, error) => Failure::RequestTimeout,
+        other => other,
+    }
+}
+
+/// Whether an upstream has waited in vain for a client's body: that it is silent, or has gone, is the client's fault then, and a
+/// client that is slow on purpose must not be able to have addresses left out.
 fn is_client_late(session: &mut Session, error: &Error) -> bool {
-    matches!(error.etype(), ReadTimedout | ReadError) && !session.is_body_done()
+    matches!(error.etype(), ReadTimedout | ReadError | ConnectionClosed) && wire::is_body_awaited(session)
+}
+
+/// The error of an upstream whose answer was not there in time, if that is so. It ended the exchange by way of the client's stream,
+/// and Pingora took it for the client's.
+pub(super) fn overdue(session: &Session) -> Option<Box<Error>> {
+    wire::is_overdue(session).then(|| Error::new_up(ReadTimedout))
 }
 
 /// The head of an answer is there.

@@ -6,7 +6,7 @@ use crate::downstream::refusal::Refusal;
 use crate::forward::ingress::cleaned_target;
 use crate::forward::reply::Reply;
 use crate::forward::sender::Sender;
-use crate::forward::{RequestView, security, sender};
+use crate::forward::{RequestView, expect, security, sender};
 use crate::proxy::context::Context;
 use crate::snapshot::Snapshot;
 use crate::telemetry::access::AccessRecord;
@@ -49,12 +49,18 @@ pub(super) fn refusal(session: &Session) -> Option<Refusal> {
     connection(session)?.refusal()
 }
 
-/// Whether the upstream has got all that has come of a request's body, which is not at its end. (Of HTTP/2 upstreams Pingora does
-/// not know.)
-pub(super) fn is_waiting_for_body(session: &mut Session) -> bool {
-    // A client that waits for `100 Continue` owes nothing yet.
-    let has_begun = session.body_bytes_read() > 0 || !session.req_header().headers.contains_key(header::EXPECT);
-    has_begun && !session.is_body_done() && session.upstream_body_bytes_sent() == Some(session.body_bytes_read())
+/// Whether the client owes more of a request's body, and the upstream has got all that has come of it. (What an upstream of HTTP/2
+/// has got Pingora does not know.)
+pub(super) fn is_body_awaited(session: &mut Session) -> bool {
+    let (read, sent) = (session.body_bytes_read(), session.upstream_body_bytes_sent());
+    !session.is_body_done() && sent.is_none_or(|sent| sent == read) && (read > 0 || !waits_for_continue(session))
+}
+
+/// Whether the client does not send the body before it is told to, and it was not.
+fn waits_for_continue(session: &Session) -> bool {
+    let request = session.req_header();
+    let is_told = session.response_written().is_some_and(|response| response.status == StatusCode::CONTINUE);
+    expect::waits(request.version, &request.headers) && !is_told
 }
 
 /// Says by when the head of the answer must be there; `None`: it is. In HTTP/2 connections are shared, and nothing says it.
