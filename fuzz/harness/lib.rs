@@ -9,6 +9,7 @@ pub mod duration;
 pub mod framing;
 pub mod headers;
 pub mod path;
+pub mod proxy_header;
 pub mod token_answer;
 pub mod upstream_answer;
 pub mod url_pattern;

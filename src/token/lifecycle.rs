@@ -11,11 +11,21 @@ use crate::token::answer::{Grant, Lifetime};
 use crate::token::error::{FetchError, Health};
 use crate::token::jwt;
 use crate::token::schedule::{self, Granted, Life, Which};
+use crate::token::server;
 use std::time::{Duration, Instant, SystemTime};
 
-/// After a failure that may pass: transport, timeout, 5xx, an answer that is none.
+/// After a failure that may pass: transport, timeout, 5xx, an answer that is none. Unless the server asks us to slow down, our
+/// [`patience`](Lifecycle::patience) lowers the bound.
 const RETRY: Backoff =
     Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60), least: Duration::from_millis(200) };
+/// The part of what is left of a token that may pass without a try, so that there are always several before it ends: fourteen
+/// in its last minute at the least, 26 as a rule, once in its life, and one credential makes them for all of its server
+/// ([`super::server`]). Doubling alone left tokens of 40 s dead for a tenth of the time beside a server that was there for six
+/// seconds of every fourteen.
+const PART_OF_LIFE: u32 = 4;
+/// While requests fail for want of a token, the end of an outage is to be noticed so soon: a server that is down hears of one
+/// of its credentials as often anyway.
+const WITHOUT_TOKEN: Duration = server::SHARED_FOR;
 /// After a refusal: the same request will be refused until somebody changes something, and servers lock clients out.
 const REFUSED: Backoff =
     Backoff { first: Duration::from_secs(10), most: Duration::from_secs(300), least: Duration::from_secs(5) };
@@ -141,13 +151,37 @@ impl Lifecycle {
             refused: error.is_refusal(),
             outage: error.health() == Some(Health::Down),
         };
-        let backoff = if trouble.refused { REFUSED } else { RETRY };
+        let backoff = match error {
+            _ if trouble.refused => REFUSED,
+            FetchError::Status { status: 429, .. } => RETRY,
+            // The bound is lowered rather than the wait, so that jitter stays.
+            _ => Backoff { most: self.patience(now.instant, trouble.outage).min(RETRY.most), ..RETRY },
+        };
         let wait = backoff.wait(trouble.of_a_kind, draw).max(error.retry_after().unwrap_or_default());
         let wait = self.before_the_end(wait, now.instant);
         self.trouble = Some(trouble);
         self.fetched_at = Some(now.instant);
         self.due = now.instant.checked_add(wait);
         Setback { failures: trouble.failures, is_new: before.is_none(), wait }
+    }
+
+    /// How long we can do without news of a server that fails us: no longer than a part of what is left of the token, but for
+    /// the backoff's first second. Without a token it depends on whether the server is down: what answers is left alone.
+    fn patience(&self, now: Instant, outage: bool) -> Duration {
+        match self.life.filter(|life| life.is_usable(now)) {
+            Some(life) => {
+                let left = life.unusable_at.map(|end| end.saturating_duration_since(now));
+                left.map_or(Duration::MAX, |left| (left / PART_OF_LIFE).max(RETRY.first))
+            }
+            None if outage => WITHOUT_TOKEN,
+            None => Duration::MAX,
+        }
+    }
+
+    /// While the last fetch failed: how long another credential's word may stand for a try of our own.
+    #[must_use]
+    pub fn takes_word_for(&self, now: Instant) -> Option<Duration> {
+        self.trouble.map(|trouble| self.patience(now, trouble.outage))
     }
 
     /// Shortens a wait, once in a token's life, so that one more try comes before it becomes unusable: early enough for its

@@ -53,6 +53,11 @@ fn requests_end_where_a_second_reader_finds_their_end() {
 }
 
 #[test]
+fn load_balancers_say_the_same_in_any_pieces() {
+    run("proxy_header", 6_000, harness::proxy_header::check);
+}
+
+#[test]
 fn durations_come_back() {
     run("duration", 30_000, harness::duration::check);
 }

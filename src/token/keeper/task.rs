@@ -10,7 +10,7 @@ use crate::token::answer::{Grant, Lifetime};
 use crate::token::error::FetchError;
 use crate::token::exchange::{Fetch, Fetched};
 use crate::token::lifecycle::{Lifecycle, Setback};
-use crate::token::server::Server;
+use crate::token::server::{Asker, Server};
 use crate::token::slot::{Standing, Token, TokenSlot};
 use crate::token::table::Entry;
 use log::{debug, error, info, warn};
@@ -107,13 +107,14 @@ impl<F: Fetch> Task<F> {
     /// Runs for ever.
     pub(super) async fn run(mut self) {
         let mut recoveries = self.limits.server.recoveries();
+        let asker = self.limits.server.asker();
         if self.limits.in_crowd {
             tokio::time::sleep(START_SPREAD.mul_f64(random::fraction())).await;
         }
         let mut life = Lifecycle::new(self.credential.default_ttl, self.credential.timeout, self.clock.now());
         loop {
             let replaced = self.generation;
-            match self.attempt(life.trouble().is_some()).await {
+            match self.attempt(asker, &life).await {
                 Outcome::Granted(fetched) => self.accept(&fetched, &mut life),
                 Outcome::Failed(error) => self.suffer(error, &mut life),
                 Outcome::Spared { until } => {
@@ -203,8 +204,9 @@ impl<F: Fetch> Task<F> {
         }
     }
 
-    async fn attempt(&self, troubled: bool) -> Outcome {
-        let admission = match self.limits.server.admit(troubled, || self.clock.now().instant).await {
+    async fn attempt(&self, asker: Asker, life: &Lifecycle) -> Outcome {
+        let now = || self.clock.now().instant;
+        let admission = match self.limits.server.admit(asker, life.takes_word_for(now()), now).await {
             Ok(admission) => admission,
             Err(until) => {
                 self.counters.spared();

@@ -94,6 +94,7 @@ impl Fetch for FakeServer {
 struct World {
     script: Arc<Script>,
     slot: Arc<TokenSlot>,
+    server: Arc<Server>,
     clock: Arc<PausedClock>,
 }
 
@@ -109,14 +110,11 @@ impl World {
         });
         let slot = Arc::new(slot());
         let entry = Entry { credential: Arc::new(credential()), slot: slot.clone() };
-        let limits = Limits {
-            everyone: Arc::new(Semaphore::new(1)),
-            server: Arc::new(Server::new(Arc::new(Semaphore::new(1)))),
-            in_crowd: false,
-        };
+        let server = Arc::new(Server::new(Arc::new(Semaphore::new(1))));
+        let limits = Limits { everyone: Arc::new(Semaphore::new(1)), server: server.clone(), in_crowd: false };
         let counters = Metrics::new().expect("no name twice").tokens.of("x");
         tokio::spawn(Task::new(&entry, FakeServer(script.clone()), clock.clone(), limits, counters).run());
-        Self { script, slot, clock }
+        Self { script, slot, server, clock }
     }
 
     /// Lets so much time pass.
@@ -295,11 +293,16 @@ async fn clients_are_told_when_a_spared_credential_asks_again() {
     let down = Reply::Fails(FetchError::Status { status: 503, code: None, retry_after: None });
     let world = World::start(&[down]);
     world.fetched(6).await;
+    let other = world.server.asker();
+    let before = world.count();
     // Tokio's timers fire with the millisecond after their time, and the attempt itself comes a moment after that.
     let moment = Duration::from_millis(2);
     for _ in 0..200 {
+        let admission = world.server.admit(other, None, virtual_now).await.expect("its last fetch worked");
+        admission.tell(Some(&FetchError::Timeout), virtual_now());
         let planned = world.slot.standing().next_at.expect("planned");
         assert!(planned + moment >= virtual_now(), "the plan is never in the past");
         world.pass(0.25).await;
     }
+    assert_eq!(world.count(), before, "the other's word stands for its own");
 }

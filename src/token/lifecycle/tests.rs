@@ -2,6 +2,8 @@
 
 #![expect(clippy::float_cmp, reason = "the seconds are computed from whole milliseconds")]
 
+mod outages;
+
 use super::*;
 use crate::base::Secret;
 use crate::token::answer::TokenType;
@@ -98,7 +100,7 @@ fn without_expires_in_a_jwt_says_how_long_it_lives_then_the_default() {
 #[test]
 fn transient_failures_back_off_to_a_minute_and_never_stop() {
     let time = Time::new();
-    let mut machine = machine(&time);
+    let mut machine = started(&time, 3600);
     let waits: Vec<u64> =
         (0..9).map(|_| machine.failed(&FetchError::Timeout, time.now(), 1.0).wait.as_secs()).collect();
     assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
@@ -162,18 +164,6 @@ fn retry_after_is_honoured_and_yet_one_try_comes_near_the_end() {
     assert_eq!(machine.failed(&asleep, time.now(), 0.0).wait, seconds(680));
     time.pass(seconds(680));
     assert_eq!(machine.failed(&asleep, time.now(), 0.0).wait, seconds(900), "once");
-}
-
-#[test]
-fn a_retry_comes_before_the_token_ends_when_there_is_time_for_it() {
-    let mut time = Time::new();
-    let mut machine = started(&time, 3600);
-    time.pass(seconds(3540));
-    for _ in 0..5 {
-        machine.failed(&FetchError::Timeout, time.now(), 0.0);
-    }
-    assert_eq!(machine.failed(&FetchError::Timeout, time.now(), 1.0).wait, seconds(32));
-    assert_eq!(machine.failed(&FetchError::Timeout, time.now(), 1.0).wait, seconds(40), "not 60");
 }
 
 #[test]
