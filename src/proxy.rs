@@ -208,7 +208,7 @@ impl ProxyHttp for Proxy {
         mut error: Box<Error>,
     ) -> Box<Error> {
         // Nothing has been sent, so any request may go to the next host while there is time.
-        error.set_retry(attempt::unreached(session, ctx));
+        error.set_retry(attempt::unreached(session, ctx, &error));
         error
     }
 

@@ -16,6 +16,7 @@ use crate::forward::refused;
 use crate::forward::rejection::{self, Repeat, Verdict};
 use crate::forward::replay::{self, Replays};
 use crate::forward::retry;
+use crate::forward::shortage::{self, Shortage};
 use crate::snapshot::backend::BackendPlan;
 use crate::snapshot::balance::Round;
 use crate::snapshot::target::Params;
@@ -276,7 +277,7 @@ impl Call<'_> {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         let trouble = |error: &pingora::Error| Trouble::of_upstream(error, self.left());
         let connected = connector.get_http_session(peer).await;
-        let (mut session, reused) = connected.map_err(|error| Broken::Unreached(trouble(&error)))?;
+        let (mut session, reused) = connected.map_err(|error| Broken::unreached(&error, trouble(&error)))?;
         self.fit(&session, peer, &mut request)?;
         let waits = Waits { head: self.plan.transport.head, body: self.left() };
         session.set_write_timeout(Some(self.left()));
@@ -320,6 +321,14 @@ impl Broken {
     /// A failure that ends the call.
     pub(super) fn of(failure: Failure) -> Self {
         Self::Ended(Trouble::Failure(failure, ""))
+    }
+
+    /// There was no connection. Where we have no socket for one, there is none for another address either.
+    fn unreached(error: &pingora::Error, trouble: Trouble) -> Self {
+        match shortage::of(error) {
+            Some(Shortage::Sockets) => Self::Ended(trouble),
+            Some(Shortage::Ports) | None => Self::Unreached(trouble),
+        }
     }
 
     /// What went wrong.

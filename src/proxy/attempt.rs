@@ -4,6 +4,7 @@
 use crate::base::Failure;
 use crate::forward::refused;
 use crate::forward::retry::{self, Broken};
+use crate::forward::shortage::{self, Shortage};
 use crate::proxy::context::Context;
 use crate::proxy::wire;
 use http::StatusCode;
@@ -26,11 +27,14 @@ pub(super) async fn is_stopped(session: &mut Session, ctx: &mut Context) -> Resu
 }
 
 /// There was no connection: whether another attempt is made.
-pub(super) fn unreached(session: &Session, ctx: &mut Context) -> bool {
-    let left = ctx.left();
+pub(super) fn unreached(session: &Session, ctx: &mut Context, error: &Error) -> bool {
+    let (left, shortage) = (ctx.left(), shortage::of(error));
+    if shortage == Some(Shortage::Sockets) {
+        return false;
+    }
     let Some(route) = &mut ctx.route else { return false };
     let upstream = &route.plan.backend.upstream;
-    if let Some(target) = route.round.target() {
+    if let Some(target) = route.round.target().filter(|_| shortage.is_none()) {
         upstream.failed(target, route.round.targets());
     }
     let method = route.plan.backend.method.as_ref().unwrap_or(&session.req_header().method);
