@@ -22,6 +22,7 @@ pub mod response;
 pub mod retry;
 pub mod security;
 pub mod sender;
+pub mod shortage;
 pub mod upgrade;
 
 use http::{HeaderMap, HeaderValue, Method, Version, header};

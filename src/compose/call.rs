@@ -298,7 +298,7 @@ impl Call<'_> {
             Unanswered { broken, trouble }
         };
         let taken = Loan::take(&self.composer.connector, peer, self.deadline).await;
-        let (mut loan, reused) = taken.map_err(|error| broken(&error, Some(retry::unconnected(&error))))?;
+        let (mut loan, reused) = taken.map_err(|error| broken(&error, retry::unconnected(&error)))?;
         self.fit(&loan, &mut request)?;
         loan.attend(body);
         let waits = Waits { head: self.plan.transport.head, body: self.left() };

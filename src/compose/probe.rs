@@ -4,7 +4,7 @@
 use crate::base::text::USER_AGENT;
 use crate::compose::exchange::{Waits, as_http2, exchange};
 use crate::config::model::HealthCheck;
-use crate::forward::retry;
+use crate::forward::{retry, shortage};
 use crate::snapshot::targets::Target;
 use crate::snapshot::transport::Unfit;
 use bytes::Bytes;
@@ -31,6 +31,14 @@ pub enum Unwell {
     /// It cannot be asked.
     #[error("its name cannot stand in a request")]
     Unaskable,
+}
+
+impl Unwell {
+    /// Whether it could not be asked for want of something of our own: that says nothing of the address.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Failed(error) if shortage::of(error).is_some())
+    }
 }
 
 /// Asks a target.

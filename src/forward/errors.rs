@@ -1,6 +1,7 @@
 //! Pingora's errors in porteur's vocabulary.
 
 use crate::base::Failure;
+use crate::forward::shortage;
 use pingora::ErrorType::{
     ConnectError, ConnectNoRoute, ConnectProxyFailure, ConnectRefused, ConnectTimedout, ConnectionClosed,
     HandshakeError, InvalidCert, ReadError, ReadTimedout, SocketError, TLSHandshakeFailure, TLSHandshakeTimedout,
@@ -25,6 +26,9 @@ pub fn failure(error: &Error, left: Duration) -> Failure {
 /// Which failure an error on the way to or from an upstream is, whether it says so or not.
 #[must_use]
 pub fn of_upstream(error: &Error, left: Duration) -> Failure {
+    if shortage::of(error).is_some() {
+        return Failure::Overloaded;
+    }
     match error.etype() {
         ReadTimedout | WriteTimedout => Failure::UpstreamTimeout,
         // A connection that used up the whole timeout is a timeout for whoever asked.

@@ -9,6 +9,7 @@
 //! What an error says of an attempt is read here for everyone who makes attempts; Pingora marks those after which another is thinkable.
 
 use crate::forward::refused;
+use crate::forward::shortage::{self, Shortage};
 use crate::snapshot::balance::Round;
 use crate::snapshot::upstream::Upstream;
 use http::Method;
@@ -49,12 +50,17 @@ pub fn wants_http1(error: &Error) -> bool {
 
 /// How an attempt broke that has led to no connection, or to no stream on one. A kept connection of HTTP/2 may take no more: after a
 /// GOAWAY that tells of an error, Pingora gives that error instead of another connection
-/// (`pingora-core/src/connectors/http/v2.rs`, `reused_http_session`). The next attempt makes one.
+/// (`pingora-core/src/connectors/http/v2.rs`, `reused_http_session`). The next attempt makes one. `None`: it was our own fault, and
+/// would be with any address.
 #[must_use]
-pub fn unconnected(error: &Error) -> Broken {
+pub fn unconnected(error: &Error) -> Option<Broken> {
     // Without a cause it is a new connection that takes none.
     let is_of_stream = *error.etype() == H2Error && error.cause.is_some();
-    if is_of_stream { Broken::Refused } else { Broken::Unreached }
+    match shortage::of(error) {
+        Some(Shortage::Sockets) => None,
+        _ if is_of_stream => Some(Broken::Refused),
+        Some(Shortage::Ports) | None => Some(Broken::Unreached),
+    }
 }
 
 /// Whether a part of a head was read. Pingora does not mind when it marks an error; it says so in words alone

@@ -2,8 +2,8 @@
 //! learn of each.
 
 use crate::base::Failure;
-use crate::forward::errors;
 use crate::forward::retry::{self, Broken};
+use crate::forward::{errors, shortage};
 use crate::proxy::context::Context;
 use crate::proxy::wire;
 use crate::snapshot::transport::Unfit;
@@ -28,7 +28,9 @@ pub(super) async fn is_stopped(session: &mut Session, ctx: &mut Context) -> Resu
 
 /// There was no connection, or none with room for a stream: whether another attempt is made.
 pub(super) fn unconnected(session: &Session, ctx: &mut Context, error: &Error) -> bool {
-    before_sending(session, ctx, retry::unconnected(error))
+    // Where we have no socket for one, there is none for another address either.
+    let Some(broken) = retry::unconnected(error) else { return false };
+    before_sending(session, ctx, broken, shortage::of(error).is_none())
 }
 
 /// There is a connection that cannot be used: the error that leads on to the next target, if there is one.
@@ -39,12 +41,12 @@ pub(super) fn unfit<T>(ctx: &mut Context, unfit: Unfit) -> Result<T> {
     Err(ctx.fail(unfit.failure()))
 }
 
-/// Nothing has been sent: whether another attempt is made.
-fn before_sending(session: &Session, ctx: &mut Context, broken: Broken) -> bool {
+/// Nothing has been sent: whether another attempt is made. `is_at_fault`: the target is, if there was no connection to it.
+fn before_sending(session: &Session, ctx: &mut Context, broken: Broken, is_at_fault: bool) -> bool {
     let left = ctx.left();
     let Some(route) = &mut ctx.route else { return false };
     let upstream = &route.plan.backend.upstream;
-    if let Some(target) = route.round.target().filter(|_| broken == Broken::Unreached) {
+    if let Some(target) = route.round.target().filter(|_| is_at_fault && broken == Broken::Unreached) {
         upstream.failed(target, route.round.targets());
     }
     let method = route.plan.backend.method.as_ref().unwrap_or(&session.req_header().method);
@@ -54,7 +56,7 @@ fn before_sending(session: &Session, ctx: &mut Context, broken: Broken) -> bool 
 /// An exchange came to no end: whether another attempt is made.
 pub(super) fn broken(session: &mut Session, ctx: &mut Context, error: &Error, client_reused: bool) -> bool {
     if ctx.route.as_mut().and_then(|route| route.unfit.take()).is_some() {
-        let again = before_sending(session, ctx, Broken::Unreached);
+        let again = before_sending(session, ctx, Broken::Unreached, true);
         ctx.failure = ctx.failure.filter(|_| !again);
         return again;
     }

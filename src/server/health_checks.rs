@@ -82,7 +82,8 @@ impl Question {
     async fn keep_asking(self, connector: Arc<Connector>) {
         loop {
             let answer = probe::is_well(&connector, &self.target, &self.check).await;
-            if let Some(is_up) = self.state.observe(answer.is_ok(), &self.check) {
+            let is_ours = answer.as_ref().is_err_and(probe::Unwell::is_ours);
+            if !is_ours && let Some(is_up) = self.state.observe(answer.is_ok(), &self.check) {
                 let Target { host, address, .. } = &*self.target;
                 match answer {
                     Err(problem) if !is_up => warn!("upstream {} at {address} is unwell: {problem}", host.origin),

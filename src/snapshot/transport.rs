@@ -210,7 +210,8 @@ impl Tls {
 /// What Pingora takes in place of the system's authorities, if it is to take anything: all that are believed, the system's among
 /// them unless they are switched off.
 fn authorities(model: &ClientTls) -> Result<Option<Arc<CaType>>, CompileError> {
-    if model.authorities.is_empty() {
+    // Nothing to believe is not the system's: it is an empty list, by which no upstream is certified.
+    if model.authorities.is_empty() && (model.insecure || !model.only_these) {
         return Ok(None);
     }
     let mut all: Vec<Vec<u8>> = model.authorities.iter().map(|der| der.to_vec()).collect();
@@ -297,6 +298,8 @@ mod tests {
     fn verification_is_on_unless_it_is_switched_off() {
         let options = peer(&transport(|_| {})).options;
         assert!(options.verify_cert && options.verify_hostname && options.ca.is_none());
+        let options = peer(&transport(|model| model.tls.only_these = true)).options;
+        assert!(options.verify_cert && options.ca.is_some_and(|authorities| authorities.is_empty()));
         let options = peer(&transport(|model| model.tls.insecure = true)).options;
         assert!(!options.verify_cert && !options.verify_hostname);
     }

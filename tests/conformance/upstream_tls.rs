@@ -238,6 +238,7 @@ fn what_cannot_be_done_is_an_error_with_its_place() {
         (json!({ "cipher_suites": [4865] }), "error[E013]: `cipher_suites` is refused"),
         (json!({ "curve_preferences": [23] }), "error[E013]: `curve_preferences` is refused"),
         (json!({ "disable_system_ca_pool": true }), "error[E080]: without the system's authorities"),
+        (json!({ "disable_system_ca_pool": true, "ca_certs": [] }), "error[E080]: without the system's authorities"),
         (json!({ "ca_certs": ["absent.pem"] }), "error[E028]: the `ca_certs` `absent.pem` cannot be read"),
         (json!({ "ca_certs": [one.key_file] }), "it holds no PEM certificate"),
         (

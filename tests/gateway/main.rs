@@ -103,6 +103,8 @@ mod resilience_packet_loss;
 mod resilience_retries;
 #[path = "../resilience/service_discovery.rs"]
 mod resilience_service_discovery;
+#[path = "../resilience/shortage.rs"]
+mod resilience_shortage;
 #[path = "../resilience/slow_clients.rs"]
 mod resilience_slow_clients;
 #[path = "../resilience/upstream_connections.rs"]

@@ -3,7 +3,7 @@
 
 use super::capture::Capture;
 use super::poll::{self, PATIENCE};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use std::ffi::OsStr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -52,6 +52,17 @@ impl Daemon {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Lets it open nothing more while this runs; what is open stays so.
+    pub fn without_descriptors(&self, then: impl FnOnce()) {
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let limit = |current| {
+            prlimit(Pid::from_raw(self.pid().cast_signed()), Resource::Nofile, Rlimit { current, maximum }).unwrap()
+        };
+        let before = limit(Some(3)).current;
+        then();
+        limit(before);
     }
 
     /// What has been printed to stdout so far.

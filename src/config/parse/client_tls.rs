@@ -34,7 +34,7 @@ pub(super) fn client_tls(cx: &mut Context<'_>, node: &Node, level: Level) -> Opt
     if let Some(node) = object.get("disable_system_ca_pool")
         && only_these
         && !insecure
-        && object.get("ca_certs").is_none()
+        && authorities.as_ref().is_some_and(Vec::is_empty)
     {
         let message = "without the system's authorities and without `ca_certs` no upstream can be certified";
         cx.error(node, code::CLIENT_TLS, message, "name the authorities to believe in `ca_certs`");
