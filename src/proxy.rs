@@ -241,6 +241,7 @@ impl ProxyHttp for Proxy {
         }
         let now = Instant::now();
         ctx.upstream_took = Some(now.saturating_duration_since(ctx.started));
+        ctx.received = response.version;
         attempt::answered(ctx, response.status, now);
         match replay::verdict(ctx, response) {
             Verdict::Accepted => {}
@@ -260,7 +261,7 @@ impl ProxyHttp for Proxy {
         if let Some(tunnel) = &mut ctx.tunnel {
             tunnel.answered(session, upstream_response, &self.metrics);
         }
-        response::sign(upstream_response)?;
+        response::sign(upstream_response, ctx.received)?;
         wire::dress(session, ctx, upstream_response)?;
         let ends_with_body = session.req_header().version == Version::HTTP_10 && response::unchunk(upstream_response);
         if ends_with_body || self.in_flight.is_draining() {

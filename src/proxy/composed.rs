@@ -120,7 +120,8 @@ async fn write(session: &mut Session, ctx: &mut Context, answer: Answer) -> Resu
 async fn pass(session: &mut Session, ctx: &Context, answered: Answered) -> Result<()> {
     let Answered { mut head, body, rest } = answered;
     response::reduce(&mut head);
-    response::sign(&mut head)?;
+    let received = head.version;
+    response::sign(&mut head, received)?;
     wire::dress(session, ctx, &mut head)?;
     frame(session, &mut head, rest.is_none().then_some(body.len()))?;
     session.write_response_header(Box::new(head), false).await.map_err(Error::into_down)?;

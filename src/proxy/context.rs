@@ -16,6 +16,7 @@ use crate::snapshot::target::Params;
 use crate::snapshot::transport::Unfit;
 use crate::telemetry::metrics::{EndpointMetrics, MissingAction};
 use crate::token::slot::Token;
+use http::Version;
 use pingora::{Error, ErrorType};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,6 +46,8 @@ pub struct Context {
     pub cause: &'static str,
     /// When the head of the upstream's answer was there.
     pub upstream_took: Option<Duration>,
+    /// The version of HTTP that it came with.
+    pub received: Version,
     _in_flight: Guard,
 }
 
@@ -134,6 +137,7 @@ impl Context {
             failure: None,
             cause: "",
             upstream_took: None,
+            received: Version::HTTP_11,
             _in_flight: in_flight,
         }
     }
