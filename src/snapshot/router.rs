@@ -6,7 +6,7 @@
 use crate::config::model::{EndpointPath, Methods, Model, PathKind, Router as Settings};
 use crate::snapshot::CompileError;
 use crate::snapshot::target::{Params, PathRange, text};
-use http::Method;
+use http::{HeaderValue, Method};
 
 /// Methods with a tree of their own, as they stand in `Allow`; others share a tree, in which only endpoints for all
 /// methods are.
@@ -236,6 +236,12 @@ impl Tree {
         spelled.push_str(rest);
         Some(spelled)
     }
+}
+
+/// What `Allow` says of the server as a whole: the methods that an endpoint can have.
+#[must_use]
+pub const fn every_method() -> HeaderValue {
+    HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 }
 
 /// The byte range of `part` within `whole`.
