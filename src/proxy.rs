@@ -92,9 +92,7 @@ impl ProxyHttp for Proxy {
             Ingress::Endpoint(..) if self.in_flight.is_too_many() => {
                 Box::pin(answer(session, ctx, Ingress::Failure(Failure::Overloaded))).await
             }
-            Ingress::Endpoint(..)
-                if payload::is_declared_longer(session, ctx.snapshot.router.settings().max_payload) =>
-            {
+            Ingress::Endpoint(ref plan, _) if payload::is_declared_longer(session, plan.common().max_payload) => {
                 Box::pin(answer(session, ctx, Ingress::Failure(Failure::TooLarge))).await
             }
             Ingress::Endpoint(EndpointPlan::Compose(plan), params) => {

@@ -31,7 +31,7 @@ pub(super) async fn answer(
     params: Params,
 ) -> Result<bool> {
     ctx.composed = Some(Composed { plan: plan.clone(), attempts: 0 });
-    let limit = ctx.snapshot.router.settings().max_payload.map_or(LONGEST_BODY, |limit| limit.min(LONGEST_BODY));
+    let limit = plan.common.max_payload.map_or(LONGEST_BODY, |limit| limit.min(LONGEST_BODY));
     let (body, share) = match tokio::time::timeout(UPLOAD, body(session, composer, limit)).await {
         Ok(Ok(body)) => body?,
         Ok(Err(failure)) => return refuse(session, ctx, failure).await,

@@ -345,6 +345,7 @@ mod tests {
             path: EndpointPath { text: text.into(), route: text.into(), kind, params: vec![] },
             methods,
             timeout: Duration::from_secs(2),
+            max_payload: None,
             input_headers: AllowList::Only(vec![]),
             input_query_strings: AllowList::Only(vec![]),
             websocket: None,

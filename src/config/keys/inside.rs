@@ -100,6 +100,11 @@ const PROXY: &[Key] = &[
     supported("flatmap_filter", List, "moves, appends and deletes fields, before merging or after it"),
     supported("static", Object, "of an endpoint: data added to the answer, by strategy"),
     supported("combiner", String, "of an endpoint: only default"),
+    supported(
+        "max_payload",
+        Integer,
+        "of an endpoint: bytes of the longest body of a request, 0: any; that of router counts, too, where it is set",
+    ),
     supported("shadow", Boolean, "of a backend: it gets a copy of each request, and its answer counts for nothing"),
     supported("shadow_timeout", Duration, "of a backend: how long a copy may take; the timeout unless set"),
 ];
