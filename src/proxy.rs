@@ -240,12 +240,13 @@ impl ProxyHttp for Proxy {
         let now = Instant::now();
         ctx.upstream_took = Some(now.saturating_duration_since(ctx.started));
         ctx.received = response.version;
-        attempt::answered(ctx, response.status, now);
+        attempt::answered(ctx, response.status);
         match replay::verdict(ctx, response) {
             Verdict::Accepted => {}
             // Boxed for the same reason as waiting for a token is.
             verdict => Box::pin(replay::again(session, ctx, verdict)).await?,
         }
+        attempt::accepted(ctx, response.status, now);
         modify::response(session, ctx, response)
     }
 

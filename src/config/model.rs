@@ -280,7 +280,7 @@ pub struct Backend {
     pub discovery: Discovery,
     /// `extra_config.balance`: which of their addresses a request goes to.
     pub balance: Balance,
-    /// `extra_config."qos/circuit-breaker"`.
+    /// `extra_config."qos/circuit-breaker"`, or `"qos/circuit-breaker/http"`.
     pub circuit_breaker: Option<CircuitBreaker>,
     /// `url_pattern`.
     pub url_pattern: UrlPattern,

@@ -139,6 +139,10 @@ const NAMESPACES: &[(&str, &str)] = &[
          failures on porteur's own side, do not count",
     ),
     (
+        "qos/circuit-breaker/http",
+        "as in `qos/circuit-breaker`; with both in a backend the file is refused, where KrakenD advises against it",
+    ),
+    (
         "validation/cel",
         "a condition that cannot be read is an error at start-up; one that does not hold of a client's request is 403; `JWT` \
          is not there yet",

@@ -33,6 +33,7 @@ pub(super) fn keys(namespace: &str) -> &'static [Key] {
         "balance.health" => balance::HEALTH,
         "balance.retries" => balance::RETRIES,
         "qos/circuit-breaker" => balance::CIRCUIT_BREAKER,
+        "qos/circuit-breaker/http" => balance::CIRCUIT_BREAKER_HTTP,
         _ => martian::keys(namespace),
     }
 }
