@@ -92,9 +92,7 @@ impl ProxyHttp for Proxy {
             Ingress::Endpoint(..) if self.in_flight.is_too_many() => {
                 Box::pin(answer(session, ctx, Ingress::Failure(Failure::Overloaded))).await
             }
-            Ingress::Endpoint(..)
-                if payload::is_declared_longer(session, ctx.snapshot.router.settings().max_payload) =>
-            {
+            Ingress::Endpoint(ref plan, _) if payload::is_declared_longer(session, plan.common().max_payload) => {
                 Box::pin(answer(session, ctx, Ingress::Failure(Failure::TooLarge))).await
             }
             Ingress::Endpoint(EndpointPlan::Compose(plan), params) => {
@@ -252,13 +250,15 @@ impl ProxyHttp for Proxy {
         }
         let now = Instant::now();
         ctx.upstream_took = Some(now.saturating_duration_since(ctx.started));
-        attempt::answered(ctx, response.status, now);
+        ctx.received = response.version;
+        attempt::answered(ctx, response.status);
         match replay::verdict(ctx, response) {
             Verdict::Accepted => {}
             // Boxed for the same reason as waiting for a token is.
             verdict => Box::pin(replay::again(session, ctx, verdict)).await?,
         }
         wire::answer_by(session, None);
+        attempt::accepted(ctx, response.status, now);
         modify::response(session, ctx, response)
     }
 
@@ -272,7 +272,7 @@ impl ProxyHttp for Proxy {
         if let Some(tunnel) = &mut ctx.tunnel {
             tunnel.answered(session, upstream_response, &self.metrics);
         }
-        response::sign(upstream_response)?;
+        response::sign(upstream_response, ctx.received)?;
         wire::dress(session, ctx, upstream_response)?;
         let ends_with_body = session.req_header().version == Version::HTTP_10 && response::unchunk(upstream_response);
         if ends_with_body || self.in_flight.is_draining() {

@@ -138,6 +138,7 @@ impl Gathering<'_> {
             first_token(token, self.deadline.saturating_duration_since(Instant::now())).await;
         }
         let answered = self.call(backend, params, true, Hold::All(LONGEST_ANSWER + 1)).ask().await;
+        let permit = circuit::hear(permit, &answered);
         let part = answered.and_then(|answered| part(answered, backend));
         circuit::tell(permit, &part);
         part
@@ -152,7 +153,7 @@ impl Gathering<'_> {
             call.hold = Hold::Cacheable(LONGEST_KEPT);
         }
         let answered = call.ask().await;
-        circuit::tell(permit, &answered);
+        circuit::tell(circuit::hear(permit, &answered), &answered);
         let mut answered = answered?;
         // Nobody asked for another protocol: it would tie up both connections.
         if answered.head.status == StatusCode::SWITCHING_PROTOCOLS {

@@ -72,5 +72,6 @@ async fn copy(composer: &Composer, shadow: &ShadowPlan, request: &ClientRequest,
         deadline: now.checked_add(shadow.timeout).unwrap_or(now),
         attempts: &AtomicU8::new(0),
     };
-    circuit::tell(permit, &call.ask().await);
+    let answered = call.ask().await;
+    circuit::tell(circuit::hear(permit, &answered), &answered);
 }

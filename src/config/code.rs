@@ -69,6 +69,7 @@ codes! {
     HTTP_VERSION = "E082": "a version of HTTP contradicts another setting";
 
     SERVICE = "E090": "a `host` of a backend with `sd` is not the name of a service";
+    TWO_BREAKERS = "E091": "a backend has two circuit breakers";
 
     IGNORED_KEY = "W001": "an unknown key has no effect";
     NO_EFFECT = "W002": "a known key has no effect";

@@ -113,13 +113,8 @@ pub struct Router {
     pub error_body: ErrorBody,
     /// `trusted_proxies` and `remote_ip_headers`.
     pub trust: Trust,
-    /// `max_payload`: the longest body of a request in bytes, 10 MiB unless set; `None`: any.
+    /// `max_payload` as it is written, 0 for any. What holds for an endpoint is in [`Endpoint::max_payload`].
     pub max_payload: Option<usize>,
-}
-
-impl Router {
-    /// `max_payload` unless it is set.
-    pub const MAX_PAYLOAD: usize = 10 * 1024 * 1024;
 }
 
 /// JSON texts in place of the router's own.
@@ -148,7 +143,7 @@ impl Default for Router {
             use_h2c: false,
             error_body: ErrorBody::default(),
             trust: Trust::default(),
-            max_payload: Some(Self::MAX_PAYLOAD),
+            max_payload: None,
         }
     }
 }
@@ -169,6 +164,9 @@ pub struct Endpoint {
     pub methods: Methods,
     /// `timeout`, the service's (2 s unless set) when the endpoint has none.
     pub timeout: Duration,
+    /// `extra_config.proxy.max_payload` and that of `router`: the longest body of a request in bytes, 10 MiB where neither is
+    /// written; `None`: any.
+    pub max_payload: Option<usize>,
     /// `input_headers`: which request headers go on.
     pub input_headers: AllowList<HeaderName>,
     /// `input_query_strings`: which query parameters go on, case-sensitive.
@@ -186,6 +184,9 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// `max_payload` where it is not written.
+    pub const MAX_PAYLOAD: usize = 10 * 1024 * 1024;
+
     /// Every entry of `backend`, shadows last.
     pub fn backends(&self) -> impl Iterator<Item = &Backend> {
         let shadows = match &self.answer {
@@ -279,7 +280,7 @@ pub struct Backend {
     pub discovery: Discovery,
     /// `extra_config.balance`: which of their addresses a request goes to.
     pub balance: Balance,
-    /// `extra_config."qos/circuit-breaker"`.
+    /// `extra_config."qos/circuit-breaker"`, or `"qos/circuit-breaker/http"`.
     pub circuit_breaker: Option<CircuitBreaker>,
     /// `url_pattern`.
     pub url_pattern: UrlPattern,

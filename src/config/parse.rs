@@ -27,6 +27,7 @@ mod method;
 mod namespaces;
 mod path;
 mod patterns;
+mod payload;
 mod proxy;
 mod root;
 mod router;

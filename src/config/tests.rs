@@ -15,6 +15,7 @@ mod masking;
 mod model;
 mod named_credentials;
 mod namespaces;
+mod payload;
 mod problems;
 mod router;
 mod secrets;

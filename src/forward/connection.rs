@@ -116,9 +116,16 @@ mod tests {
         for lines in [&[][..], &["close"], &["a,b,,c", " d ,\te,f", "g,h,i"], &["Content-Length"], &[""]] {
             assert!(!abused(lines), "{lines:?}");
         }
-        for lines in
-            [&["a b"][..], &["close", "@"], &["X-Forwarded-For"], &["Host"], &[":path"], &["a,b,c,d,e,f,g,h,i,j"]]
-        {
+        for lines in [
+            &["a b"][..],
+            &["close", "@"],
+            &["\"x\""],
+            &["x/y"],
+            &["X-Forwarded-For"],
+            &["Host"],
+            &[":path"],
+            &["a,b,c,d,e,f,g,h,i,j"],
+        ] {
             assert!(abused(lines), "{lines:?}");
         }
     }

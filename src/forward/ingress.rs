@@ -8,9 +8,9 @@ use crate::forward::reply::redirect_status;
 use crate::forward::{conditions, connection, expect, max_forwards, security};
 use crate::snapshot::Snapshot;
 use crate::snapshot::endpoint::EndpointPlan;
-use crate::snapshot::router::{Found, clean};
+use crate::snapshot::router::{self, Found, clean};
 use crate::snapshot::target::{Params, PathRange, text};
-use http::{HeaderValue, StatusCode, Version};
+use http::{HeaderValue, Method, StatusCode, Version};
 
 /// What a request is for.
 #[derive(Debug)]
@@ -44,7 +44,9 @@ pub fn ingress(snapshot: &Snapshot, request: &RequestView<'_>) -> Ingress {
     // The same section: a request of HTTP/1.1 without `Host` is an error.
     let hostless = request.version == Version::HTTP_11 && request.host().is_none();
     let form = form(request.path);
-    if !readable || hostless || form == PathForm::Refused || connection::is_abused(request.headers) {
+    let of_server = *request.method == Method::OPTIONS && request.raw_target == b"*";
+    let is_path = form != PathForm::Refused || of_server;
+    if !readable || hostless || !is_path || connection::is_abused(request.headers) {
         return Ingress::Failure(Failure::BadRequest);
     }
     if expect::is_unknown(request.headers) {
@@ -58,6 +60,10 @@ pub fn ingress(snapshot: &Snapshot, request: &RequestView<'_>) -> Ingress {
     }
     if let Some(built_in) = built_in {
         return Ingress::BuiltIn(built_in);
+    }
+    if of_server {
+        // RFC 9110 §9.3.7: it asks what the server can do, which is us.
+        return Ingress::Options(router::every_method());
     }
     if form == PathForm::Plain && max_forwards::left(request) == Some(0) {
         return last_hop(snapshot, request);

@@ -51,14 +51,15 @@ fn settle_length(response: &mut ResponseHeader) {
     }
 }
 
-/// Adds us to those who passed the answer on (RFC 9110 §7.6.3). From here on it is of our own version (RFC 9112 §2.3), and a body
-/// without length can be chunked. Interim answers go as they are.
+/// Adds us to those who passed the answer on, with the version that it was received with (RFC 9110 §7.6.3): Pingora may have
+/// raised it meanwhile (`proxy_h1.rs`, for a body without length). From here on the answer is of our own version (RFC 9112 §2.3),
+/// and a body without length can be chunked. Interim answers go as they are.
 ///
 /// # Errors
 /// Never: name and value are valid.
-pub fn sign(response: &mut ResponseHeader) -> pingora::Result<()> {
+pub fn sign(response: &mut ResponseHeader, received: Version) -> pingora::Result<()> {
     if !response.status.is_informational() {
-        response.append_header("Via", egress::via(response.version))?;
+        response.append_header("Via", egress::via(received))?;
     }
     response.set_version(Version::HTTP_11);
     Ok(())
@@ -128,8 +129,7 @@ mod tests {
     #[test]
     fn we_are_the_last_of_those_who_passed_it_on() {
         let mut response = response(200, &[("Via", "1.0 cache")]);
-        response.set_version(Version::HTTP_10);
-        sign(&mut response).expect("a header");
+        sign(&mut response, Version::HTTP_10).expect("a header");
         let via: Vec<_> = response.headers.get_all(header::VIA).iter().collect();
         assert_eq!(via, ["1.0 cache", "1.0 porteur"]);
     }

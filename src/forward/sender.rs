@@ -63,9 +63,34 @@ fn walk(trust: &Trust, headers: &HeaderMap, name: &HeaderName) -> Option<(IpAddr
 
 /// The entries of a list from its end, over all of its lines (RFC 9110 §5.3).
 pub fn entries<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h [u8]> + use<'h> {
+    let has_quotes = Trust::is_forwarded(name);
     let lines = headers.get_all(name).iter().rev();
-    let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',').map(<[u8]>::trim_ascii));
+    let entries = lines.flat_map(move |line| from_end(line.as_bytes(), has_quotes).map(<[u8]>::trim_ascii));
     entries.filter(|entry| !entry.is_empty())
+}
+
+/// The entries of one line from its end. A comma in quotes separates nothing (RFC 7239 §4). Quotes are paired from the end, too: one
+/// that a client has opened and not closed is of no matter to what proxies wrote after it.
+fn from_end(line: &[u8], has_quotes: bool) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let line = rest?;
+        let mut quoted = false;
+        let is_comma = |at: usize, byte: u8| {
+            let escaped = || at.checked_sub(1).and_then(|before| line.get(before)) == Some(&b'\\');
+            if has_quotes && byte == b'"' && !(quoted && escaped()) {
+                quoted = !quoted;
+            }
+            byte == b',' && !quoted
+        };
+        let comma = last(line, is_comma);
+        rest = comma.and_then(|comma| line.get(..comma));
+        line.get(comma.map_or(0, |comma| comma + 1)..)
+    })
+}
+
+fn last(line: &[u8], mut wanted: impl FnMut(usize, u8) -> bool) -> Option<usize> {
+    line.iter().enumerate().rev().find_map(|(at, byte)| wanted(at, *byte).then_some(at))
 }
 
 /// The value of a header that is there once, and is no list.

@@ -100,14 +100,18 @@ pub(super) fn overdue(session: &Session) -> Option<Box<Error>> {
 }
 
 /// The head of an answer is there.
-pub(super) fn answered(ctx: &mut Context, status: StatusCode, now: Instant) {
+pub(super) fn answered(ctx: &mut Context, status: StatusCode) {
     let Some(route) = &mut ctx.route else { return };
     route.is_answered = true;
     if let Some(target) = route.round.target() {
         route.plan.backend.upstream.answered(target, route.round.targets(), status);
     }
-    if let Some(permit) = route.permit.take() {
-        permit.succeed(now);
+}
+
+/// It is the answer to the request: none to a token that is to be replaced.
+pub(super) fn accepted(ctx: &mut Context, status: StatusCode, now: Instant) {
+    if let Some(permit) = ctx.route.as_mut().and_then(|route| route.permit.take()) {
+        permit.answered(status, now);
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) async fn answer(
     params: Params,
 ) -> Result<bool> {
     ctx.composed = Some(Composed { plan: plan.clone(), attempts: 0 });
-    let limit = ctx.snapshot.router.settings().max_payload.map_or(LONGEST_BODY, |limit| limit.min(LONGEST_BODY));
+    let limit = plan.common.max_payload.map_or(LONGEST_BODY, |limit| limit.min(LONGEST_BODY));
     let (body, share) = match tokio::time::timeout(UPLOAD, body(session, composer, limit)).await {
         Ok(Ok(body)) => body?,
         Ok(Err(failure)) => return refuse(session, ctx, failure).await,
@@ -120,7 +120,8 @@ async fn write(session: &mut Session, ctx: &mut Context, answer: Answer) -> Resu
 async fn pass(session: &mut Session, ctx: &Context, answered: Answered) -> Result<()> {
     let Answered { mut head, body, rest } = answered;
     response::reduce(&mut head);
-    response::sign(&mut head)?;
+    let received = head.version;
+    response::sign(&mut head, received)?;
     wire::dress(session, ctx, &mut head)?;
     frame(session, &mut head, rest.is_none().then_some(body.len()))?;
     session.write_response_header(Box::new(head), false).await.map_err(Error::into_down)?;

@@ -16,6 +16,7 @@ use crate::snapshot::target::Params;
 use crate::snapshot::transport::Unfit;
 use crate::telemetry::metrics::{EndpointMetrics, MissingAction};
 use crate::token::slot::Token;
+use http::Version;
 use pingora::{Error, ErrorType};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,6 +48,8 @@ pub struct Context {
     pub uploaded: usize,
     /// When the head of the upstream's answer was there.
     pub upstream_took: Option<Duration>,
+    /// The version of HTTP that it came with.
+    pub received: Version,
     _in_flight: Guard,
 }
 
@@ -137,6 +140,7 @@ impl Context {
             cause: "",
             uploaded: 0,
             upstream_took: None,
+            received: Version::HTTP_11,
             _in_flight: in_flight,
         }
     }

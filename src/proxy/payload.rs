@@ -17,7 +17,7 @@ pub(super) fn is_declared_longer(session: &Session, limit: Option<usize>) -> boo
 /// The error that ends a request with a body that has turned out to be longer. Pingora counts what came in, whatever is sent
 /// once more to another host. What comes after a change of protocol is no body.
 pub(super) fn check(session: &Session, ctx: &mut Context) -> Result<()> {
-    match ctx.snapshot.router.settings().max_payload {
+    match ctx.endpoint().and_then(|endpoint| endpoint.max_payload) {
         Some(limit) if session.body_bytes_read() > limit && !session.was_upgraded() => Err(ctx.fail(Failure::TooLarge)),
         _ => Ok(()),
     }

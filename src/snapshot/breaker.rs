@@ -10,6 +10,7 @@
 
 use crate::config::model::CircuitBreaker;
 use crate::telemetry::metrics::BreakerGauge;
+use http::StatusCode;
 use log::warn;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -222,6 +223,18 @@ impl Breaker {
 }
 
 impl Permit {
+    /// The backend has answered with this status, which is a failure only where its breaker has a list that it is not in.
+    pub fn answered(self, status: StatusCode, now: Instant) {
+        let valid = self.breaker.rule.valid_status_codes.as_ref();
+        if valid.is_none_or(|valid| valid.binary_search(&status).is_ok()) { self.succeed(now) } else { self.fail(now) }
+    }
+
+    /// Whether the status of an answer says all, and nothing that becomes of the answer then.
+    #[must_use]
+    pub fn is_by_status(&self) -> bool {
+        self.breaker.rule.valid_status_codes.is_some()
+    }
+
     /// The backend has answered.
     pub fn succeed(mut self, now: Instant) {
         self.is_told = true;
@@ -279,6 +292,7 @@ mod tests {
             interval: seconds(interval),
             timeout: Duration::from_secs(timeout),
             max_errors,
+            valid_status_codes: None,
             log_status_change: true,
         }
     }
@@ -329,6 +343,25 @@ mod tests {
         assert_eq!(breaker.admit(at(12)).map(drop), Err(Duration::from_secs(9)));
         breaker.admit(at(21)).expect("half-open").succeed(at(21));
         assert!(breaker.admit(at(21)).is_ok() && breaker.admit(at(21)).is_ok());
+    }
+
+    #[test]
+    fn a_list_says_which_statuses_are_no_failures() {
+        let start = Instant::now();
+        let listed =
+            CircuitBreaker { valid_status_codes: Some(vec![StatusCode::OK, StatusCode::NOT_FOUND]), ..rule(0, 10, 0) };
+        for (rule, status, opens) in [
+            (rule(0, 10, 0), 500, false),
+            (listed.clone(), 200, false),
+            (listed.clone(), 404, false),
+            (listed.clone(), 201, true),
+            (listed, 500, true),
+        ] {
+            let breaker = Arc::new(Breaker::new("b".into(), rule, BreakerGauge::unseen(), start));
+            let permit = breaker.admit(start).expect("closed");
+            permit.answered(StatusCode::from_u16(status).expect("a status"), start);
+            assert_eq!(breaker.admit(start).is_err(), opens, "{status}");
+        }
     }
 
     #[test]

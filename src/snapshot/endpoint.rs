@@ -30,6 +30,8 @@ pub struct Common {
     pub name: Arc<str>,
     /// For the whole exchange; while bytes pass, until the upstream's head is here and then between two pieces of its body.
     pub timeout: Duration,
+    /// The longest body of a request, in bytes; `None`: any.
+    pub max_payload: Option<usize>,
     /// The bot detector of the endpoint.
     pub bots: Option<BotDetector>,
     /// What request bodies must be.
@@ -72,6 +74,7 @@ impl EndpointPlan {
         let common = Common {
             name: endpoint.path.text.as_str().into(),
             timeout: endpoint.timeout,
+            max_payload: endpoint.max_payload,
             bots: endpoint.bots.as_ref().map(BotDetector::new),
             json_schema: endpoint.json_schema.as_ref().map(JsonSchema::new),
             conditions: ConditionPlan::compile(&endpoint.conditions, endpoint, None),

@@ -6,7 +6,7 @@
 use crate::config::model::{EndpointPath, Methods, Model, PathKind, Router as Settings};
 use crate::snapshot::CompileError;
 use crate::snapshot::target::{Params, PathRange, text};
-use http::Method;
+use http::{HeaderValue, Method};
 
 /// Methods with a tree of their own, as they stand in `Allow`; others share a tree, in which only endpoints for all
 /// methods are.
@@ -238,6 +238,12 @@ impl Tree {
     }
 }
 
+/// What `Allow` says of the server as a whole: the methods that an endpoint can have.
+#[must_use]
+pub const fn every_method() -> HeaderValue {
+    HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+}
+
 /// The byte range of `part` within `whole`.
 fn range(whole: &str, part: &str) -> PathRange {
     let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
@@ -339,6 +345,7 @@ mod tests {
             path: EndpointPath { text: text.into(), route: text.into(), kind, params: vec![] },
             methods,
             timeout: Duration::from_secs(2),
+            max_payload: None,
             input_headers: AllowList::Only(vec![]),
             input_query_strings: AllowList::Only(vec![]),
             websocket: None,

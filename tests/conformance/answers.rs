@@ -225,6 +225,16 @@ fn rfc9110_7_6_3_we_are_the_last_in_via() {
 }
 
 #[test]
+fn rfc9110_7_6_3_via_has_the_version_that_the_answer_came_with() {
+    for framing in ["Content-Length: 2\r\n", ""] {
+        for answer in passed(format!("HTTP/1.0 200 OK\r\n{framing}\r\nok")) {
+            assert_eq!(answer.headers.all("via"), ["1.0 porteur"], "{framing:?}");
+            assert!(answer.head.starts_with(b"HTTP/1.1 "), "{framing:?}");
+        }
+    }
+}
+
+#[test]
 fn rfc9110_6_6_1_every_answer_has_one_date() {
     let dated = "HTTP/1.1 200 OK\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\nContent-Length: 2\r\n\r\nok";
     for bytes in [dated, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"] {

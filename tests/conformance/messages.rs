@@ -278,6 +278,39 @@ fn rfc9110_15_5_14_a_body_that_turns_out_to_be_over_the_limit_is_413() {
 }
 
 #[test]
+fn rfc9110_15_5_14_an_endpoint_may_take_less_than_the_service() {
+    let upstream = Upstream::echo();
+    let own = json!({ "extra_config": { "proxy": { "max_payload": 5 } } });
+    let chunked = |path: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n"
+        )
+    };
+    for service in [json!({}), json!({ "max_payload": 0 }), json!({ "max_payload": 100 })] {
+        let gateway = started(&upstream, &service, &own);
+        for path in BOTH {
+            let refused = send(gateway.address, request("POST", path, &[], b"123456"));
+            status(&refused, 413, path);
+            assert_eq!(refused.header("connection"), Some("close"), "{path}");
+            status(&send(gateway.address, chunked(path)), 413, path);
+            status(&send(gateway.address, request("POST", path, &[], b"12345")), 200, path);
+        }
+    }
+    assert!(upstream.requests().iter().all(|request| request.body == b"12345"), "no upstream has got more");
+}
+
+#[test]
+fn rfc9110_15_5_14_no_endpoint_takes_more_than_the_service() {
+    let upstream = Upstream::echo();
+    let own = json!({ "extra_config": { "proxy": { "max_payload": 10 } } });
+    let gateway = started(&upstream, &json!({ "max_payload": 5 }), &own);
+    for path in BOTH {
+        status(&send(gateway.address, request("POST", path, &[], b"123456")), 413, path);
+        status(&send(gateway.address, request("POST", path, &[], b"12345")), 200, path);
+    }
+}
+
+#[test]
 fn rfc9110_15_5_14_a_body_of_http_2_is_counted_too() {
     let upstream = Upstream::echo();
     let gateway = started(&upstream, &json!({ "max_payload": 5 }), &json!({}));

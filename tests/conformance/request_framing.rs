@@ -1,6 +1,7 @@
 //! What RFC 9112 calls a request, one rule after the other, as a client sees it: bytes in, and one request at the upstream or
 //! one refusal that ends the connection. Attacks that are made of these are in `security/smuggling.rs`.
 
+use crate::support::client;
 use crate::support::raw::{Fate, RawEdge};
 
 /// A request for `/x` with these field lines besides `Host`.
@@ -140,8 +141,11 @@ fn rfc9112_3_2_3_connect_is_not_served() {
 #[test]
 fn rfc9112_3_2_4_asterisk_form_is_for_options_and_stays_here() {
     let edge = RawEdge::start();
-    let options = get("OPTIONS * HTTP/1.1");
-    assert!(matches!(edge.fate(&[options.as_bytes()]), Ok(Fate::Answered(_) | Fate::Refused(_))));
+    let answer = client::send(edge.gateway.address, get("OPTIONS * HTTP/1.1"));
+    assert_eq!((answer.status, answer.header("content-length")), (200, Some("0")));
+    assert!(answer.header("allow").is_some_and(|methods| methods.contains("GET") && !methods.contains("TRACE")));
+    assert_eq!(edge.upstream.requests().len(), 0, "RFC 9110 §9.3.7: it is the server that is asked");
+    edge.refuses(400, ["OPTIONS * HTTP/1.1\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"]);
     edge.refuses(400, ["GET * HTTP/1.1", "POST * HTTP/1.1", "OPTIONS ** HTTP/1.1", "OPTIONS */x HTTP/1.1"].map(get));
 }
 

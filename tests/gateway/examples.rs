@@ -91,6 +91,7 @@ fn reference() -> String {
         ("`health` in `balance`", Level::Namespace("balance.health")),
         ("`retries` in `balance`", Level::Namespace("balance.retries")),
         ("`extra_config.qos/circuit-breaker` of a backend", Level::Namespace("qos/circuit-breaker")),
+        ("`extra_config.qos/circuit-breaker/http` of a backend", Level::Namespace("qos/circuit-breaker/http")),
         ("`extra_config.qos/http-cache` of a backend", Level::Namespace("qos/http-cache")),
         ("`extra_config.backend/http` of a backend", Level::Namespace("backend/http")),
         ("`extra_config.proxy` of an endpoint or a backend", Level::Namespace("proxy")),

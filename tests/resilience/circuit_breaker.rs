@@ -1,9 +1,11 @@
 //! Backends that nothing is sent to after too many failures.
 
+use crate::rejection::{guarded, rejects_the_first};
 use crate::support::client::Connection;
 use crate::support::gateway::Running;
 use crate::support::poll::{PATIENCE, eventually};
 use crate::support::reply::Reply;
+use crate::support::scripted::Scripted;
 use crate::support::upstream::Upstream;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -23,6 +25,25 @@ fn backend(upstream: &Upstream, max_errors: u32, timeout: u32) -> Value {
     let breaker =
         json!({ "interval": 60, "timeout": timeout, "max_errors": max_errors, "name": "b", "log_status_change": true });
     json!({ "host": [upstream.url()], "url_pattern": "/", "extra_config": { "qos/circuit-breaker": breaker } })
+}
+
+/// With a list of the statuses that are no failures.
+fn by_status(upstream: &Upstream, max_errors: u32, valid: &[u16]) -> Value {
+    let mut backend = backend(upstream, max_errors, 60);
+    let mut breaker = backend["extra_config"]["qos/circuit-breaker"].take();
+    breaker["valid_status_codes"] = json!(valid);
+    backend["extra_config"] = json!({ "qos/circuit-breaker/http": breaker });
+    backend
+}
+
+/// The three ways an answer takes.
+const WAYS: [&str; 3] = ["stream", "held", "json"];
+
+fn by_way(way: &str, mut backend: Value) -> Running {
+    if way == "held" {
+        backend["extra_config"]["qos/http-cache"] = json!({});
+    }
+    Running::with(&[endpoint("/", if way == "json" { "json" } else { "no-op" }, &[backend])])
 }
 
 fn endpoint(path: &str, output: &str, backends: &[Value]) -> Value {
@@ -75,6 +96,54 @@ fn statuses_count_where_answers_are_decoded_and_pass_in_no_op() {
         let (upstream, _) = failing(|| Reply::new(404));
         let gateway = Running::with(&[endpoint("/", output, &[backend(&upstream, 0, 60)])]);
         assert_eq!(statuses(&gateway, 4), expected, "{output}");
+    }
+}
+
+#[test]
+fn with_a_list_statuses_count_whatever_the_encoding() {
+    for way in WAYS {
+        let client = |status: u16| match (way, status) {
+            ("json", 201) => 200,
+            ("json", _) => 500,
+            _ => status,
+        };
+        for listed in [404, 503, 201] {
+            let upstream = Upstream::start(move |_| Reply::json(listed, &json!({})));
+            let gateway = by_way(way, by_status(&upstream, 0, &[200, listed]));
+            assert_eq!(statuses(&gateway, 3), [client(listed); 3], "{way}");
+            assert_eq!((upstream.requests().len(), gateway.metric(OPEN)), (3, 0.0), "{way} {listed} is no failure");
+            let gateway = by_way(way, by_status(&upstream, 1, &[200]));
+            assert_eq!(statuses(&gateway, 4), [client(listed), client(listed), 503, 503], "{way}");
+            assert_eq!((upstream.requests().len(), gateway.metric(OPEN)), (5, 1.0), "{way} {listed} is one");
+        }
+    }
+}
+
+#[test]
+fn with_a_list_no_answer_is_a_failure_and_a_body_is_none() {
+    for way in WAYS {
+        let (upstream, _) = failing(Reply::close);
+        let gateway = by_way(way, by_status(&upstream, 0, &[200]));
+        assert_eq!(statuses(&gateway, 3), [502, 503, 503], "{way}");
+    }
+    let upstream = Upstream::start(|_| Reply::text("not JSON"));
+    let gateway = by_way("json", by_status(&upstream, 0, &[200]));
+    assert_eq!(statuses(&gateway, 3), [500; 3]);
+    assert_eq!((upstream.requests().len(), gateway.metric(OPEN)), (3, 0.0));
+}
+
+#[test]
+fn with_a_list_a_token_that_is_replaced_is_no_failure() {
+    for way in WAYS {
+        let upstream = rejects_the_first();
+        let server = Scripted::counting("TOKEN", 3600);
+        let mut backend = by_status(&upstream, 0, &[200]);
+        let token = guarded(&upstream.url(), &server.token_url(), json!({}));
+        backend["extra_config"]["auth/client-credentials"] =
+            token["backend"][0]["extra_config"]["auth/client-credentials"].clone();
+        let gateway = by_way(way, backend).ready();
+        gateway.get("/");
+        assert_eq!((upstream.requests().len(), gateway.metric(OPEN)), (2, 0.0), "{way}: it was sent again");
     }
 }
 

@@ -2,9 +2,12 @@
 //! sent, the upstream sees exactly what porteur has understood, or nothing.
 
 use crate::support::client::{self, Connection};
+use crate::support::gateway::{Running, endpoint};
+use crate::support::poll::{PATIENCE, eventually};
 use crate::support::raw::{Fate, RawEdge};
 use crate::support::reply::Reply;
 use crate::support::upstream::Upstream;
+use serde_json::json;
 
 /// What should never become a request of its own.
 const EVIL: &str = "GET /evil HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -380,6 +383,40 @@ fn rfc9110_7_8_bytes_after_a_request_for_an_upgrade_are_a_request_of_their_own_u
         assert_eq!(edge.upstream.requests().len() - before, 1, "{protocol}");
     }
     assert!(edge.upstream.violations().is_empty());
+}
+
+#[test]
+fn rfc6455_4_1_bytes_that_came_before_an_upgrade_was_granted_do_not_reach_the_upstream() {
+    let switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let upstream = Upstream::start(move |_| Reply::raw(switching));
+    let mut open = endpoint("/ws", &upstream.url(), "/ws");
+    open["extra_config"]["websocket"] = json!({ "enable_direct_communication": true });
+    let gateway = Running::with(&[open]);
+    let handshake = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    let handshake = client::request("GET", "/ws", &handshake, b"");
+    for early in [EVIL, "G", "\r\n"] {
+        let before = upstream.requests().len();
+        let mut connection = Connection::open(gateway.address);
+        connection.write([&handshake, early.as_bytes()].concat());
+        let refused = connection.response();
+        assert_eq!((refused.status, refused.header("connection")), (400, Some("close")), "{early:?}");
+        connection.expect_closed();
+        assert_eq!(upstream.requests().len() - before, 1, "{early:?}");
+    }
+    // Without them there is one, and then they are what they are.
+    let mut connection = Connection::open(gateway.address);
+    connection.write(&handshake);
+    assert_eq!(connection.head().status, 101);
+    connection.write(EVIL);
+    eventually(PATIENCE, "the bytes are through the tunnel", || {
+        upstream.requests().last().is_some_and(|request| request.target == "/evil")
+    });
 }
 
 /// A body that begins like the answer to an upgrade is still a body.

@@ -1,4 +1,4 @@
-//! Keys that say which upstream address a request goes to: `balance` and `qos/circuit-breaker`.
+//! Keys that say which upstream address a request goes to: `balance` and the circuit breakers.
 
 use super::Kind::{Boolean, Duration, Integer, List, Object, String};
 use super::{Key, Kind, supported};
@@ -39,10 +39,20 @@ pub(super) const RETRIES: &[Key] = &[
     supported("min_per_second", Integer, "retries that are allowed however few requests there are, 10 unless set"),
 ];
 
-pub(super) const CIRCUIT_BREAKER: &[Key] = &[
-    supported("interval", Integer, "seconds after which failures are forgotten; 0: never"),
-    supported("timeout", Integer, "seconds that nothing is sent, 60 for 0; then one request tries"),
-    supported("max_errors", Integer, "failures in a row that are still borne; one more, and nothing is sent"),
-    supported("name", String, "its name in the log and in metrics; the url_pattern unless set"),
-    supported("log_status_change", Boolean, "each change of its state is logged"),
+pub(super) const CIRCUIT_BREAKER: &[Key] = &[INTERVAL, TIMEOUT, MAX_ERRORS, NAME, LOG_STATUS_CHANGE];
+
+pub(super) const CIRCUIT_BREAKER_HTTP: &[Key] = &[
+    INTERVAL,
+    TIMEOUT,
+    MAX_ERRORS,
+    supported("valid_status_codes", List, "statuses of answers that are no failures; answers with any other are"),
+    NAME,
+    LOG_STATUS_CHANGE,
 ];
+
+const INTERVAL: Key = supported("interval", Integer, "seconds after which failures are forgotten; 0: never");
+const TIMEOUT: Key = supported("timeout", Integer, "seconds that nothing is sent, 60 for 0; then one request tries");
+const MAX_ERRORS: Key =
+    supported("max_errors", Integer, "failures in a row that are still borne; one more, and nothing is sent");
+const NAME: Key = supported("name", String, "its name in the log and in metrics; the url_pattern unless set");
+const LOG_STATUS_CHANGE: Key = supported("log_status_change", Boolean, "each change of its state is logged");

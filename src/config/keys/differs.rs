@@ -19,6 +19,7 @@ impl Namespace {
 const CLIENT: Level = Level::Namespace("auth/client-credentials");
 const TLS: Level = Level::Namespace("tls");
 const ROUTER: Level = Level::Namespace("router");
+const PROXY: Level = Level::Namespace("proxy");
 const SERVICE_TLS: Level = Level::Namespace("client_tls");
 const BACKEND_TLS: Level = Level::Namespace("backend/http/client.client_tls");
 const WEBSOCKET: Level = Level::Namespace("websocket");
@@ -112,6 +113,7 @@ const KEYS: &[(Level, &str, &str)] = &[
         "`Forwarded` (RFC 7239) is read, too; a header that cannot be read is not passed over for the next",
     ),
     (ROUTER, "max_payload", "there is a limit unless it is 0; what is held is never longer than 10 MiB"),
+    (PROXY, "max_payload", "what is held is never longer than 10 MiB"),
     (ROUTER, "return_error_msg", "the text is a few words that tell nothing of hosts or credentials"),
 ];
 
@@ -135,6 +137,10 @@ const NAMESPACES: &[(&str, &str)] = &[
         "qos/circuit-breaker",
         "while it is open the answer is 503 with `Retry-After`, not 500; clients that leave or are late with their body, and \
          failures on porteur's own side, do not count",
+    ),
+    (
+        "qos/circuit-breaker/http",
+        "as in `qos/circuit-breaker`; with both in a backend the file is refused, where KrakenD advises against it",
     ),
     (
         "validation/cel",

@@ -33,6 +33,7 @@ pub(super) fn keys(namespace: &str) -> &'static [Key] {
         "balance.health" => balance::HEALTH,
         "balance.retries" => balance::RETRIES,
         "qos/circuit-breaker" => balance::CIRCUIT_BREAKER,
+        "qos/circuit-breaker/http" => balance::CIRCUIT_BREAKER_HTTP,
         _ => martian::keys(namespace),
     }
 }
@@ -100,6 +101,11 @@ const PROXY: &[Key] = &[
     supported("flatmap_filter", List, "moves, appends and deletes fields, before merging or after it"),
     supported("static", Object, "of an endpoint: data added to the answer, by strategy"),
     supported("combiner", String, "of an endpoint: only default"),
+    supported(
+        "max_payload",
+        Integer,
+        "of an endpoint: bytes of the longest body of a request, 0: any; that of router counts, too, where it is set",
+    ),
     supported("shadow", Boolean, "of a backend: it gets a copy of each request, and its answer counts for nothing"),
     supported("shadow_timeout", Duration, "of a backend: how long a copy may take; the timeout unless set"),
 ];

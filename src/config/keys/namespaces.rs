@@ -80,7 +80,7 @@ pub const NAMESPACES: &[Namespace] = &[
     later("qos/ratelimit/proxy", BACKEND, "rate limit towards a backend"),
     built("qos/circuit-breaker", BACKEND, "how many failures in a row stop requests for a while"),
     built("balance", BACKEND, "which upstream address a request goes to (extension)"),
-    later("qos/circuit-breaker/http", BACKEND, "circuit breaker by status"),
+    built("qos/circuit-breaker/http", BACKEND, "the same, with a list of the statuses that are no failures"),
     built("qos/http-cache", BACKEND, "answers that are kept and used again, as RFC 9111 allows"),
     later("modifier/response-headers", ANYWHERE, "changes to response headers"),
     built("validation/cel", &[Endpoint, Backend], "conditions on requests and answers, in CEL"),

@@ -92,7 +92,7 @@ impl Default for Retries {
     }
 }
 
-/// `extra_config."qos/circuit-breaker"` of a backend.
+/// `extra_config."qos/circuit-breaker"` of a backend, or `"qos/circuit-breaker/http"`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CircuitBreaker {
     /// `name`, for the log and metrics.
@@ -103,6 +103,9 @@ pub struct CircuitBreaker {
     pub timeout: Duration,
     /// `max_errors`: more failures than this, one after the other, and nothing is sent.
     pub max_errors: u32,
+    /// `valid_status_codes`, sorted: answers with other statuses are failures, and with these none. `None`, without `/http`: what is
+    /// a failure depends on the encoding.
+    pub valid_status_codes: Option<Vec<StatusCode>>,
     /// `log_status_change`.
     pub log_status_change: bool,
 }

@@ -56,7 +56,7 @@ pub(super) fn backend(
     let HttpClient { transport, no_redirect } =
         http_client::of_backend(cx, client, &service.transport, hosts.as_deref());
     let balance = balance(cx, namespaces.get("balance"));
-    let circuit_breaker = circuit_breaker(cx, namespaces.get("qos/circuit-breaker"));
+    let circuit_breaker = circuit_breaker(cx, &namespaces);
     let backend = Backend {
         hosts: hosts?,
         discovery,

@@ -76,7 +76,7 @@ fn health(cx: &mut Context<'_>, node: &Node) -> Option<HealthCheck> {
     let timeout = object.duration(cx, "timeout").unwrap_or(Duration::from_secs(2));
     let healthy = number(cx, &object, "healthy", 1..=1000).unwrap_or(2);
     let unhealthy = number(cx, &object, "unhealthy", 1..=1000).unwrap_or(3);
-    let statuses = object.get("status").map_or_else(|| vec![StatusCode::OK], |node| statuses(cx, node));
+    let statuses = object.get("status").map_or_else(|| vec![StatusCode::OK], |node| statuses(cx, node, "status", 200));
     Some(HealthCheck { path: path?, interval, timeout, healthy, unhealthy, statuses })
 }
 
@@ -94,18 +94,20 @@ fn path(cx: &mut Context<'_>, object: &Object<'_>) -> Option<String> {
     None
 }
 
-/// At least one good status, or each address would always be unwell.
-fn statuses(cx: &mut Context<'_>, node: &Node) -> Vec<StatusCode> {
+/// At least one good status, or nothing would ever be well.
+pub(super) fn statuses(cx: &mut Context<'_>, node: &Node, key: &str, least: u16) -> Vec<StatusCode> {
+    let expected = format!("a status from {least} to 599");
     let mut statuses = Vec::new();
     for item in items(node) {
-        let Some(number) = cx.integer::<u16>(item, "a status from 200 to 599") else { continue };
-        match StatusCode::from_u16(number).ok().filter(|_| (200..600).contains(&number)) {
+        let Some(number) = cx.integer::<u16>(item, &expected) else { continue };
+        match StatusCode::from_u16(number).ok().filter(|_| (least..600).contains(&number)) {
             Some(status) => statuses.push(status),
             None => cx.error(item, code::VALUE, format!("{} is not a status", quoted(item)), "200 is usual"),
         }
     }
     if items(node).is_empty() {
-        cx.error(node, code::VALUE, "`status` lists no status", "list the statuses of good answers: `[200]`");
+        let message = format!("`{key}` lists no status");
+        cx.error(node, code::VALUE, message, "list the statuses of good answers: `[200]`");
     }
     statuses
 }

@@ -14,6 +14,7 @@ use super::lists::{headers, query_strings};
 use super::method::methods;
 use super::namespaces::Namespaces;
 use super::path::endpoint_path;
+use super::payload;
 use super::shape::output_encoding;
 use super::websocket::{self, websocket};
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub(super) struct Service<'d> {
     pub credentials: Named<'d>,
     /// How upstreams are connected to.
     pub transport: UpstreamTransport,
+    /// `max_payload` of `router`.
+    pub max_payload: Option<usize>,
 }
 
 /// An endpoint as far as it could be read.
@@ -64,6 +67,7 @@ pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Servi
     let conditions = conditions(cx, namespaces.get("validation/cel"));
     let json_schema = json_schema(cx, namespaces.get("validation/json-schema"));
     let timeout = object.duration(cx, "timeout").unwrap_or(service.timeout);
+    let max_payload = payload::of_endpoint(cx, service.max_payload, namespaces.get("proxy"));
     let mut input_headers = headers(cx, object.get("input_headers"));
     let websocket = websocket(cx, namespaces.get("websocket"), &mut input_headers);
     let input_query_strings = query_strings(cx, object.get("input_query_strings"));
@@ -81,6 +85,7 @@ pub(super) fn endpoint<'d>(cx: &mut Context<'_>, node: &'d Node, service: &Servi
         path: route.path.clone(),
         methods: route.methods.clone(),
         timeout,
+        max_payload,
         input_headers,
         input_query_strings,
         websocket,

@@ -56,7 +56,8 @@ impl EndpointProxy {
 impl<'d> BackendProxy<'d> {
     pub(super) fn read(cx: &mut Context<'_>, node: Option<&'d Node>) -> Self {
         let Some(object) = node.and_then(|node| Object::open(cx, node, LEVEL)) else { return Self::default() };
-        belongs(cx, &object, &["sequential", "sequential_propagated_params", "static", "combiner"], "an endpoint");
+        let of_endpoints = ["sequential", "sequential_propagated_params", "static", "combiner", "max_payload"];
+        belongs(cx, &object, &of_endpoints, "an endpoint");
         let timeout = object.duration(cx, "shadow_timeout");
         let role = if object.boolean(cx, "shadow") { Role::Shadow(timeout) } else { Role::Part };
         Self { flatmap: object.get("flatmap_filter"), role }

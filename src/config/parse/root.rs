@@ -26,8 +26,8 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
     let root = Object::open(cx, document, Level::Root)?;
     version(cx, &root);
     let namespaces = Namespaces::open(cx, root.get("extra_config"), Level::Root);
-    let service = service(cx, &root, &namespaces);
     let settings = router::router(cx, namespaces.get("router"));
+    let service = service(cx, &root, &namespaces, &settings);
     let bots = bot_detector::bot_rules(cx, namespaces.get("security/bot-detector"));
     let endpoints = endpoints(cx, &root, &service, &settings);
     service.credentials.check_unused(cx);
@@ -61,7 +61,7 @@ pub(in super::super) fn model(cx: &mut Context<'_>, document: &Node) -> Option<M
 }
 
 /// What endpoints take from the service.
-fn service<'d>(cx: &mut Context<'_>, root: &Object<'d>, namespaces: &Namespaces<'d>) -> Service<'d> {
+fn service<'d>(cx: &mut Context<'_>, root: &Object<'d>, namespaces: &Namespaces<'d>, settings: &Router) -> Service<'d> {
     Service {
         credentials: Named::open(cx, namespaces.get("auth/credentials")),
         timeout: root.duration(cx, "timeout").unwrap_or(DEFAULT_TIMEOUT),
@@ -70,6 +70,7 @@ fn service<'d>(cx: &mut Context<'_>, root: &Object<'d>, namespaces: &Namespaces<
         cache_ttl: root.duration(cx, "cache_ttl").unwrap_or_default(),
         disable_rest: root.boolean(cx, "disable_rest"),
         transport: http_client::of_service(cx, root),
+        max_payload: settings.max_payload,
     }
 }
 

@@ -7,6 +7,7 @@ use super::super::model::Router;
 use super::super::read::{Context, Object, quoted};
 use super::error_body::error_body;
 use super::path::UNSAFE;
+use super::payload;
 use super::trust::trust;
 use percent_encoding::utf8_percent_encode;
 
@@ -29,10 +30,7 @@ pub(super) fn router(cx: &mut Context<'_>, node: Option<&Node>) -> Router {
         auto_options: object.boolean(cx, "auto_options"),
         disable_path_decoding: object.boolean(cx, "disable_path_decoding"),
         trust: trust(cx, &object),
-        max_payload: object
-            .get("max_payload")
-            .and_then(|node| cx.integer::<usize>(node, "a number of bytes"))
-            .map_or(defaults.max_payload, |bytes| (bytes > 0).then_some(bytes)),
+        max_payload: payload::of_service(cx, &object),
         use_h2c: object.boolean(cx, "use_h2c"),
         error_body: object.get("error_body").and_then(|node| error_body(cx, node)).unwrap_or_default(),
     }

@@ -65,6 +65,40 @@ fn a_circuit_breaker_needs_its_numbers() {
 }
 
 #[test]
+fn a_circuit_breaker_by_status_needs_its_statuses() {
+    let http = |more: &str| {
+        with(
+            "qos/circuit-breaker/http",
+            &format!(r#""interval": 60, "timeout": 10, "max_errors": 1, "name": "b"{more}"#),
+        )
+    };
+    let breaker = backend(&http(r#", "valid_status_codes": [404, 200, "201", 200]"#)).circuit_breaker.unwrap();
+    let statuses: Vec<_> = breaker.valid_status_codes.unwrap().iter().map(http::StatusCode::as_u16).collect();
+    assert_eq!((statuses.as_slice(), breaker.max_errors), (&[200, 201, 404][..], 1));
+    let text = http("");
+    problem(&text, code::MISSING, "{", "valid_status_codes");
+    problem(&http(r#", "valid_status_codes": []"#), code::VALUE, "[]", "no status");
+    problem(&http(r#", "valid_status_codes": [99]"#), code::VALUE, "99", "status");
+    problem(&http(r#", "valid_status_codes": [600]"#), code::VALUE, "600", "status");
+    problem(&http(r#", "valid_status_codes": ["2xx"]"#), code::TYPE, "\"2xx\"", "100 to 599");
+    problem(
+        &with("qos/circuit-breaker", r#""valid_status_codes": [200], "interval": 1, "timeout": 1, "max_errors": 1"#),
+        code::UNKNOWN_KEY,
+        "\"valid_status_codes\"",
+        "",
+    );
+}
+
+#[test]
+fn a_backend_has_one_circuit_breaker() {
+    let numbers = r#""interval": 60, "timeout": 10, "max_errors": 1"#;
+    let by_status = format!(r#"{{{numbers}, "valid_status_codes": [200]}}"#);
+    let both = format!(r#""qos/circuit-breaker": {{{numbers}}}, "qos/circuit-breaker/http": {by_status}"#);
+    let text = file("", "", &format!(r#", "extra_config": {{{both}}}"#));
+    problem(&text, code::TWO_BREAKERS, &by_status, "keep one");
+}
+
+#[test]
 fn hosts_of_services_are_names_of_records() {
     let text =
         file("", "", r#", "sd": "dns", "sd_scheme": "https""#).replace("http://up:8000", "_API._tcp.example.com");

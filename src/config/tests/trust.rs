@@ -44,12 +44,3 @@ fn networks_and_names_are_checked() {
     problem(&text, code::VALUE, "\"X Real IP\"", "X-Forwarded-For");
     problem(&router(r#""app_engine": true"#), code::REFUSED, "\"app_engine\"", "trusted_proxies");
 }
-
-#[test]
-fn a_payload_has_a_limit_unless_it_is_0() {
-    let limit = |members: &str| json(&router(members)).model.expect("a model").router.max_payload;
-    assert_eq!(limit(""), Some(10 * 1024 * 1024));
-    assert_eq!(limit(r#""max_payload": 1000"#), Some(1000));
-    assert_eq!(limit(r#""max_payload": 0"#), None);
-    problem(&router(r#""max_payload": -1"#), code::TYPE, "-1", "bytes");
-}
