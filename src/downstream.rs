@@ -11,6 +11,7 @@ pub mod connections;
 pub mod edge;
 pub mod entrance;
 pub mod framing;
+mod http2;
 mod inbound;
 mod linger;
 mod outbound;

@@ -89,6 +89,14 @@ impl<A: ServerApp + Send + Sync + 'static> ServiceWithDependents for Accepting<A
     }
 }
 
+/// Serves a connection to its end, which is asked for when `stop` becomes true.
+async fn process<A: ServerApp + Send + Sync + 'static>(app: &Arc<A>, client: ClientStream, stop: &ShutdownWatch) {
+    let mut stream: Option<Stream> = Some(Box::new(client));
+    while let Some(current) = stream {
+        stream = app.process_new(current, stop).await;
+    }
+}
+
 /// One listener's share of the work.
 struct Door<A> {
     app: Arc<A>,
@@ -131,10 +139,18 @@ impl<A: ServerApp + Send + Sync + 'static> Door<A> {
                 edge.connections.metrics().cut(Cut::Entrance);
                 return;
             };
-            let mut stream: Option<Stream> = Some(Box::new(ClientStream::new(opened, edge, place)));
-            while let Some(current) = stream {
-                stream = app.process_new(current, &stop).await;
+            let client = ClientStream::new(opened, edge, place);
+            let Some(ending) = client.ending() else { return process(&app, client, &stop).await };
+            let ended = ending.subscribe();
+            let served = process(&app, client, &ended);
+            tokio::pin!(served);
+            let mut stop = stop;
+            tokio::select! {
+                () = &mut served => return,
+                _ = stop.wait_for(|stop| *stop) => {}
             }
+            ending.send_replace(true);
+            served.await;
         });
     }
 

@@ -1,10 +1,11 @@
 //! A client's connection as Pingora's HTTP server reads and writes it.
 //!
-//! What comes in is followed ([`Inbound`]), what goes out is gathered ([`Outbound`]). A request's head that must not pass
-//! is answered here: Pingora sees a connection that ends, and no hook is called.
+//! What comes in is followed ([`Inbound`], [`Http2`]), what goes out is gathered ([`Outbound`]). A request's head that must not
+//! pass is answered here: Pingora sees a connection that ends, and no hook is called.
 
 use crate::downstream::connections::Place;
 use crate::downstream::edge::Edge;
+use crate::downstream::http2::{Http2, Parting};
 use crate::downstream::inbound::Inbound;
 use crate::downstream::linger::{Linger, linger};
 use crate::downstream::outbound::Outbound;
@@ -27,6 +28,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// What is known of a connection when its first request comes.
@@ -45,8 +47,10 @@ pub(super) struct Opened {
 /// The connection.
 pub struct ClientStream {
     transport: Transport,
-    /// `None` for HTTP/2, whose frames Pingora's library follows.
+    /// What comes in by HTTP/1.
     inbound: Option<Inbound>,
+    /// A connection of HTTP/2, where [`Self::inbound`] is `None`.
+    http2: Option<Box<Http2>>,
     outbound: Outbound,
     patience: Patience,
     /// Pingora is in the middle of a write.
@@ -60,14 +64,23 @@ pub struct ClientStream {
     tls: Option<Arc<SslDigest>>,
 }
 
-/// How far the end of a connection is whose request was refused.
+/// How far the end of a connection is that we end.
 enum Ending {
     NotYet,
-    /// The answer is being sent.
-    Answering,
-    /// The answer is sent; the client may still be sending.
+    /// The answer, or the farewell, is being sent.
+    Answering {
+        /// Nothing was under way, so nothing is lost if nothing more is read.
+        is_idle: bool,
+    },
+    /// It is sent; the client may still be sending.
     Lingering(Linger),
     Over,
+}
+
+impl Ending {
+    const fn is_to_come(&self) -> bool {
+        matches!(self, Self::NotYet)
+    }
 }
 
 impl ClientStream {
@@ -79,6 +92,7 @@ impl ClientStream {
         Self {
             transport,
             inbound: (!is_http2).then(|| Inbound::new(&edge)),
+            http2: is_http2.then(|| Box::new(Http2::new(&edge))),
             outbound: Outbound::new(edge.send_pace()),
             patience: Patience::new(),
             is_mid_write: false,
@@ -115,6 +129,11 @@ impl ClientStream {
         self.transport.break_off();
     }
 
+    /// The sender of what tells Pingora to end the connection, if it is one of HTTP/2.
+    pub(super) fn ending(&self) -> Option<watch::Sender<bool>> {
+        self.http2.as_ref().map(|http2| http2.ending())
+    }
+
     /// The request under way is through with.
     pub fn finish_request(&self) {
         self.patience.set(None);
@@ -139,7 +158,7 @@ impl ClientStream {
 
     /// Bytes for Pingora, until there is a refusal.
     fn poll_followed(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Some(inbound) = &mut self.inbound else { return self.transport.poll_read(cx, buffer) };
+        let Some(inbound) = &mut self.inbound else { return self.poll_frames(cx, buffer) };
         let before = buffer.filled().len();
         match self.transport.poll_read(cx, buffer) {
             Poll::Pending => {
@@ -170,38 +189,81 @@ impl ClientStream {
         }
     }
 
+    /// Bytes of HTTP/2 for Pingora, until the connection is to end.
+    fn poll_frames(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let Some(http2) = self.http2.as_mut().filter(|_| self.ending.is_to_come()) else { return self.poll_ended(cx) };
+        let parting = match self.transport.poll_read(cx, buffer) {
+            Poll::Pending => ready!(http2.poll_parting(cx, self.place.presence())),
+            Poll::Ready(Ok(())) => {
+                let came = buffer.filled().get(before..).unwrap_or_default();
+                match http2.take(came, self.place.presence()) {
+                    Ok(()) => return Poll::Ready(Ok(())),
+                    Err(parting) => parting,
+                }
+            }
+            failed @ Poll::Ready(Err(_)) => {
+                http2.leave();
+                return failed;
+            }
+        };
+        buffer.set_filled(before);
+        self.ending = Ending::Answering { is_idle: parting == Parting::Leave };
+        if let Some(farewell) = http2.part(parting) {
+            // It is short, and waits for the flush.
+            let _ = ready!(self.outbound.poll_write(&mut self.transport, cx, &farewell));
+        }
+        self.poll_ended(cx)
+    }
+
     /// The end of a connection whose request was refused: its answer, then nothing.
     fn poll_refused(&mut self, refusal: Refusal, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(inbound) = self.inbound.as_ref().filter(|_| self.ending.is_to_come()) else {
+            return self.poll_ended(cx);
+        };
+        if inbound.is_refused_in_head() && inbound.is_answering() {
+            // Its turn comes after the answers of those before it; Pingora reads again then.
+            return Poll::Pending;
+        }
+        self.edge.connections.metrics().cut(Cut::Refused);
+        if !inbound.is_refused_in_head() {
+            self.ending = Ending::Over;
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refusal)));
+        }
+        self.edge.refused(refusal, self.client_ip(), inbound.age());
+        let answer = refusal.answer(self.edge.return_error_msg);
+        self.ending = Ending::Answering { is_idle: false };
+        // It is short, and waits for the flush.
+        let _ = ready!(self.outbound.poll_write(&mut self.transport, cx, &answer));
+        self.poll_ended(cx)
+    }
+
+    /// The end of a connection that has been told why: what it was told leaves, then there is nothing.
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             match &mut self.ending {
-                Ending::NotYet => {
-                    let Some(inbound) = &self.inbound else { return Poll::Ready(Ok(())) };
-                    if inbound.is_refused_in_head() && inbound.is_answering() {
-                        // Its turn comes after the answers of those before it; Pingora reads again then.
-                        return Poll::Pending;
-                    }
-                    self.edge.connections.metrics().cut(Cut::Refused);
-                    if !inbound.is_refused_in_head() {
-                        self.ending = Ending::Over;
-                        return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refusal)));
-                    }
-                    self.edge.refused(refusal, self.client_ip(), inbound.age());
-                    let answer = refusal.answer(self.edge.return_error_msg);
-                    self.ending = Ending::Answering;
-                    // It is short, and waits for the flush.
-                    let _ = ready!(self.outbound.poll_write(&mut self.transport, cx, &answer));
-                }
-                Ending::Answering => {
+                Ending::Answering { is_idle } => {
+                    let is_idle = *is_idle;
                     let sent = ready!(self.outbound.poll_flush(&mut self.transport, cx));
                     let closed = sent.and(ready!(self.transport.poll_shutdown(cx)));
-                    self.ending = if closed.is_ok() { Ending::Lingering(Linger::begin()) } else { Ending::Over };
+                    let lingers = closed.is_ok() && !is_idle;
+                    self.ending = if lingers { Ending::Lingering(Linger::begin()) } else { Ending::Over };
                 }
                 Ending::Lingering(linger) => {
                     ready!(linger.poll_done(&mut self.transport, cx));
                     self.ending = Ending::Over;
                 }
-                Ending::Over => return Poll::Ready(Ok(())),
+                Ending::NotYet | Ending::Over => return Poll::Ready(Ok(())),
             }
+        }
+    }
+
+    /// A write of HTTP/2 has left, or cannot.
+    fn note_frames(&mut self, written: &Poll<io::Result<usize>>, data: &[u8], cx: &Context<'_>) {
+        match (&mut self.http2, written) {
+            (Some(http2), Poll::Ready(Ok(length))) => http2.sent(data.get(..*length).unwrap_or_default(), cx),
+            (Some(http2), Poll::Ready(Err(_))) => http2.leave(),
+            _ => {}
         }
     }
 
@@ -243,7 +305,12 @@ impl AsyncWrite for ClientStream {
                 Err(violation) => return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, violation))),
             }
         }
+        if stream.http2.is_some() && !stream.ending.is_to_come() {
+            // Nothing follows the farewell.
+            return Poll::Ready(Ok(data.len()));
+        }
         let written = stream.outbound.poll_write(&mut stream.transport, cx, data);
+        stream.note_frames(&written, data, cx);
         if let Poll::Ready(Ok(length)) = &written {
             stream.is_mid_write = *length < data.len();
         }
@@ -254,6 +321,9 @@ impl AsyncWrite for ClientStream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
         let flushed = stream.outbound.poll_flush(&mut stream.transport, cx);
+        if let (Some(http2), Poll::Ready(Err(_))) = (&mut stream.http2, &flushed) {
+            http2.leave();
+        }
         stream.note_slow_reader(&flushed);
         flushed
     }

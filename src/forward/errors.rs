@@ -3,7 +3,7 @@
 use crate::base::Failure;
 use crate::forward::shortage;
 use pingora::ErrorType::{
-    ConnectError, ConnectNoRoute, ConnectProxyFailure, ConnectRefused, ConnectTimedout, ConnectionClosed,
+    ConnectError, ConnectNoRoute, ConnectProxyFailure, ConnectRefused, ConnectTimedout, ConnectionClosed, H2Error,
     HandshakeError, InvalidCert, ReadError, ReadTimedout, SocketError, TLSHandshakeFailure, TLSHandshakeTimedout,
     WriteError, WriteTimedout,
 };
@@ -16,7 +16,8 @@ pub fn failure(error: &Error, left: Duration) -> Failure {
     match error.esource() {
         ErrorSource::Upstream => of_upstream(error, left),
         ErrorSource::Downstream => match error.etype() {
-            ReadError | WriteError | ConnectionClosed | ReadTimedout | WriteTimedout => Failure::ClientGone,
+            // The last is a stream that the client has reset, or a connection of HTTP/2 that is gone.
+            ReadError | WriteError | ConnectionClosed | ReadTimedout | WriteTimedout | H2Error => Failure::ClientGone,
             _ => Failure::BadRequest,
         },
         ErrorSource::Internal | ErrorSource::Unset => Failure::Internal,
@@ -62,6 +63,7 @@ mod tests {
             (Error::new_up(InvalidHTTPHeader), second, Failure::UpstreamProtocol),
             (Error::new_up(ConnectionClosed), second, Failure::UpstreamProtocol),
             (Error::new_down(ConnectionClosed), second, Failure::ClientGone),
+            (Error::new_down(H2Error), second, Failure::ClientGone),
             (Error::new_down(InvalidHTTPHeader), second, Failure::BadRequest),
             (Error::new_in(InternalError), second, Failure::Internal),
         ] {

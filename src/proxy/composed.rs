@@ -125,10 +125,10 @@ async fn pass(session: &mut Session, ctx: &Context, answered: Answered) -> Resul
     wire::dress(session, ctx, &mut head)?;
     frame(session, &mut head, rest.is_none().then_some(body.len()))?;
     session.write_response_header(Box::new(head), false).await.map_err(Error::into_down)?;
-    session.write_response_body(Some(body), rest.is_none()).await.map_err(Error::into_down)?;
+    wire::write_body(session, body, rest.is_none()).await.map_err(Error::into_down)?;
     let Some(mut rest) = rest else { return Ok(()) };
     while let Some(piece) = rest.read().await.map_err(Error::into_up)? {
-        session.write_response_body(Some(piece), false).await.map_err(Error::into_down)?;
+        wire::write_body(session, piece, false).await.map_err(Error::into_down)?;
     }
     session.write_response_body(None, true).await.map_err(Error::into_down)?;
     rest.release().await;

@@ -10,11 +10,16 @@ use crate::forward::{RequestView, expect, security, sender};
 use crate::proxy::context::Context;
 use crate::snapshot::Snapshot;
 use crate::telemetry::access::AccessRecord;
+use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 use std::time::{Duration, Instant, SystemTime};
+
+/// Bytes of a body that a client of HTTP/2 must take in the time that `super::http2` gives it: about as many in a second as
+/// `min_send_rate` wants of one of HTTP/1.
+const PIECE: usize = 16 * 1024;
 
 /// The view of a session's request.
 pub(super) fn view(session: &Session, sender: Sender) -> RequestView<'_> {
@@ -125,9 +130,22 @@ pub(super) async fn write(session: &mut Session, ctx: &Context, reply: Reply) ->
     let no_body = reply.body.is_empty() || session.req_header().method == Method::HEAD;
     session.write_response_header(Box::new(response), no_body).await?;
     if !no_body {
-        session.write_response_body(Some(reply.body), true).await?;
+        return write_body(session, reply.body, true).await;
+    }
+    if session.is_http2() {
+        // Pingora ends the stream by itself only where nothing has failed; else it resets it.
+        return session.write_response_body(None, true).await;
     }
     Ok(())
+}
+
+/// Writes a body, or a part of one. In HTTP/2 the time is bounded that one write may wait for the client's window, so no write
+/// is the whole of a long body.
+pub(super) async fn write_body(session: &mut Session, mut body: Bytes, end: bool) -> Result<()> {
+    while body.len() > PIECE && session.is_http2() {
+        session.write_response_body(Some(body.split_to(PIECE)), false).await?;
+    }
+    session.write_response_body(Some(body), end).await
 }
 
 /// What the access log keeps: reference counts and numbers.

@@ -113,6 +113,8 @@ mod resilience_upstream_connections;
 mod resilience_vtc;
 #[path = "../security/http2_abuse.rs"]
 mod security_http2_abuse;
+#[path = "../security/http2_limits.rs"]
+mod security_http2_limits;
 #[path = "../security/proxy_protocol.rs"]
 mod security_proxy_protocol;
 #[path = "../security/tls.rs"]

@@ -71,9 +71,12 @@ fn streams(count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(|n| 2 * n + 1)
 }
 
-/// A flood on the built program, whose memory is looked at: `ends` says whether its connection must end.
+/// How many connections ended because their clients broke the rules.
+const CUT: &str = "porteur_connections_cut_total{listener=\"public\",reason=\"http2\"}";
+
+/// A flood on the built program, whose memory is looked at. Its connection must end, and be counted.
 #[track_caller]
-fn flood(ends: bool, pieces: impl IntoIterator<Item = Vec<u8>>) {
+fn flood(pieces: impl IntoIterator<Item = Vec<u8>>) {
     const GROWTH: u64 = 32 << 20;
     let upstream = Upstream::echo();
     let mut keys = configuration(&endpoints(&upstream));
@@ -83,7 +86,8 @@ fn flood(ends: bool, pieces: impl IntoIterator<Item = Vec<u8>>) {
     let before = program.resident();
     let mut client = Frames::open(program.address);
     client.flood(pieces);
-    assert_eq!(client.is_alive(), !ends, "whether the connection is still there");
+    assert!(!client.is_alive(), "the connection is still there");
+    eventually(PATIENCE, "it is counted", || program.metric(CUT) == 1.0);
     let grown = program.resident().saturating_sub(before);
     assert!(grown < GROWTH, "{grown} bytes more");
     still_serves(program.address);
@@ -93,7 +97,7 @@ fn flood(ends: bool, pieces: impl IntoIterator<Item = Vec<u8>>) {
 
 #[test]
 fn rapid_resets_end_the_connection() {
-    flood(true, streams(5_000).map(|stream| [get(stream, "/a"), reset(stream, CANCEL)].concat()));
+    flood(streams(5_000).map(|stream| [get(stream, "/a"), reset(stream, CANCEL)].concat()));
 }
 
 #[test]
@@ -110,24 +114,24 @@ fn rapid_resets_are_told_to_calm_down_and_leave_nothing_behind() {
 fn a_server_that_is_made_to_reset_ends_the_connection() {
     let too_much = (i32::MAX as u32).to_be_bytes();
     let after_the_end = |stream| frame(DATA, 0, stream, b"x");
-    flood(true, streams(5_000).map(|stream| [get(stream, "/a"), after_the_end(stream)].concat()));
-    flood(true, streams(5_000).map(|stream| [post(stream, "/p"), frame(WINDOW_UPDATE, 0, stream, &[0; 4])].concat()));
-    flood(true, streams(5_000).map(|stream| [post(stream, "/p"), frame(WINDOW_UPDATE, 0, stream, &too_much)].concat()));
-    flood(true, streams(5_000).map(|stream| [post(stream, "/p"), frame(PRIORITY, 0, stream, &[0; 4])].concat()));
+    flood(streams(5_000).map(|stream| [get(stream, "/a"), after_the_end(stream)].concat()));
+    flood(streams(5_000).map(|stream| [post(stream, "/p"), frame(WINDOW_UPDATE, 0, stream, &[0; 4])].concat()));
+    flood(streams(5_000).map(|stream| [post(stream, "/p"), frame(WINDOW_UPDATE, 0, stream, &too_much)].concat()));
+    flood(streams(5_000).map(|stream| [post(stream, "/p"), frame(PRIORITY, 0, stream, &[0; 4])].concat()));
 }
 
 #[test]
 fn requests_that_are_malformed_one_after_the_other_end_the_connection() {
     let malformed = [(":method", "GET"), (":scheme", "http"), (":path", "/a"), ("Upper", "case")];
-    flood(true, streams(5_000).map(|stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &block(&malformed))));
+    flood(streams(5_000).map(|stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &block(&malformed))));
 }
 
 #[test]
 fn a_head_without_end_ends_the_connection() {
     let open = || std::iter::once(frame(HEADERS, END_STREAM, 1, &block(&pseudo("GET", "/a"))));
     let long = field(b"x-long", &[b'x'; 1000]);
-    flood(true, open().chain((0..10_000).map(|_| frame(CONTINUATION, 0, 1, &long))));
-    flood(true, open().chain((0..20_000).map(|_| frame(CONTINUATION, 0, 1, b""))));
+    flood(open().chain((0..10_000).map(|_| frame(CONTINUATION, 0, 1, &long))));
+    flood(open().chain((0..20_000).map(|_| frame(CONTINUATION, 0, 1, b""))));
 }
 
 /// One byte stands for four thousand.
@@ -176,33 +180,38 @@ fn too_many_fields_and_too_long_targets_are_told_so() {
 
 #[test]
 fn a_flood_of_empty_data_ends_the_connection() {
-    flood(true, std::iter::once(post(1, "/p")).chain((0..20_000).map(|_| frame(DATA, 0, 1, b""))));
+    flood(std::iter::once(post(1, "/p")).chain((0..20_000).map(|_| frame(DATA, 0, 1, b""))));
 }
 
 #[test]
-fn floods_of_control_frames_are_absorbed() {
-    flood(false, (0..20_000).map(|_| frame(PING, 0, 0, &[7; 8])));
-    flood(false, (0..20_000).map(|_| frame(PING, ACK, 0, &[7; 8])));
-    flood(false, (0..20_000).map(|_| frame(PRIORITY, 0, 1, &[0, 0, 0, 3, 16])));
-    flood(false, (0..20_000).map(|_| frame(WINDOW_UPDATE, 0, 0, &1_u32.to_be_bytes())));
+fn floods_of_control_frames_end_the_connection() {
+    flood((0..20_000).map(|_| frame(PING, 0, 0, &[7; 8])));
+    flood((0..20_000).map(|_| frame(PING, ACK, 0, &[7; 8])));
+    flood((0..20_000).map(|_| frame(PRIORITY, 0, 1, &[0, 0, 0, 3, 16])));
+    flood((0..20_000).map(|_| frame(WINDOW_UPDATE, 0, 0, &1_u32.to_be_bytes())));
 }
 
 #[test]
-fn a_flood_of_settings_is_absorbed() {
-    flood(false, (0..20_000).map(|n: u32| frame(SETTINGS, 0, 0, &[&[0, 4][..], &n.to_be_bytes()].concat())));
+fn a_flood_of_settings_ends_the_connection() {
+    flood((0..20_000).map(|n: u32| frame(SETTINGS, 0, 0, &[&[0, 4][..], &n.to_be_bytes()].concat())));
 }
 
-/// The answers fill the buffers of the system; then nothing more is read, and a client that takes too little is cut off.
-/// What the buffers took earns next to no time at this rate, so the wait is the grace of it.
+/// The answers fill the buffers of the system, and a client that takes too little is cut off. What the buffers took earns next
+/// to no time at this rate, so the wait is the grace of it.
 #[test]
 fn a_client_that_never_reads_its_answers_is_cut_off() {
-    let edge = Edge::with(&json!({}), &json!({ "min_send_rate": 1_000_000_000 }));
-    let mut client = edge.client();
-    let pings = frame(PING, 0, 0, &[7; 8]).repeat(1000);
-    eventually(PATIENCE, "the connection ends", || !client.send(&pings));
+    let upstream = Upstream::start(|_| Reply::text(vec![b'x'; 1 << 20]));
+    let edge = Edge::before(upstream, &json!({}), &json!({ "min_send_rate": 1_000_000_000 }));
+    let most = i32::MAX as u32;
+    let mut client = Frames::with(edge.gateway.address, &[(4, most)]);
+    let opened = frame(WINDOW_UPDATE, 0, 0, &(most - 65_535).to_be_bytes());
+    client.send([opened].into_iter().chain(streams(50).map(|stream| get(stream, "/a"))).collect::<Vec<_>>().concat());
     let cut = "porteur_connections_cut_total{listener=\"public\",reason=\"slow_reader\"}";
     eventually(PATIENCE, "it is counted", || edge.gateway.metric(cut) == 1.0);
-    edge.serves_others();
+    assert_eq!(edge.gateway.metric(CUT), 0.0, "and only once");
+    let under_way = || edge.gateway.metric("porteur_requests_in_flight");
+    eventually(PATIENCE, "nothing is under way", || under_way() == 0.0);
+    assert_eq!(client::get(edge.gateway.address, "/a").status, 200);
 }
 
 #[test]

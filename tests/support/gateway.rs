@@ -79,9 +79,7 @@ impl Running {
 
     /// The value of a metric, named with its labels as in the exposition; 0 when it is not there.
     pub fn metric(&self, name: &str) -> f64 {
-        let text = self.probe("/metrics").text();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0.0, |value| value.parse().unwrap())
+        self.probe("/metrics").metric(name)
     }
 
     /// The access log, as soon as it has this many lines: a client has its answer a moment before its line is written.

@@ -25,6 +25,7 @@ pub const END_HEADERS: u8 = 4;
 pub const PADDED: u8 = 8;
 
 /// Error codes (RFC 9113 §7).
+pub const NO_ERROR: u32 = 0;
 pub const PROTOCOL_ERROR: u32 = 1;
 pub const REFUSED_STREAM: u32 = 7;
 pub const CANCEL: u32 = 8;
@@ -94,6 +95,13 @@ pub fn post(stream: u32, path: &str) -> Vec<u8> {
 
 pub fn reset(stream: u32, code: u32) -> Vec<u8> {
     frame(RST_STREAM, 0, stream, &code.to_be_bytes())
+}
+
+impl Frame {
+    /// The last stream of a GOAWAY.
+    pub fn last(&self) -> u32 {
+        number(&self.payload)
+    }
 }
 
 /// What became of a request.
@@ -214,6 +222,18 @@ impl Frames {
 
     fn length(&self) -> usize {
         u32::from_be_bytes([0, self.came[0], self.came[1], self.came[2]]) as usize
+    }
+
+    /// Reads to the next frame of this kind.
+    #[track_caller]
+    pub fn until(&mut self, kind: u8) -> Frame {
+        loop {
+            let frame =
+                self.next().unwrap_or_else(|| panic!("the end of the connection before a frame of kind {kind}"));
+            if frame.kind == kind {
+                return frame;
+            }
+        }
     }
 
     /// Reads until it is clear what becomes of a request.

@@ -92,6 +92,11 @@ impl Program {
         self
     }
 
+    /// The value of a metric, named with its labels as in the exposition; 0 when it is not there.
+    pub fn metric(&self, name: &str) -> f64 {
+        client::get(self.admin, "/metrics").metric(name)
+    }
+
     pub fn get(&self, target: &str) -> Response {
         client::get(self.address, target)
     }

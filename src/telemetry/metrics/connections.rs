@@ -14,10 +14,12 @@ pub enum Cut {
     GaveWay,
     /// It did not begin as its listener wants: no TLS, no PROXY header, or not in time.
     Entrance,
+    /// It broke the rules of HTTP/2, or wanted too much of us by them.
+    Http2,
 }
 
 impl Cut {
-    const ALL: [Self; 4] = [Self::Refused, Self::SlowReader, Self::GaveWay, Self::Entrance];
+    const ALL: [Self; 5] = [Self::Refused, Self::SlowReader, Self::GaveWay, Self::Entrance, Self::Http2];
 
     const fn label(self) -> &'static str {
         match self {
@@ -25,6 +27,7 @@ impl Cut {
             Self::SlowReader => "slow_reader",
             Self::GaveWay => "gave_way",
             Self::Entrance => "entrance",
+            Self::Http2 => "http2",
         }
     }
 }
