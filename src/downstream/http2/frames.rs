@@ -1,5 +1,5 @@
 //! Where the frames of HTTP/2 begin in a stream of bytes (RFC 9113 §4.1). What is in them is passed over, but for the codes of
-//! RST_STREAM and GOAWAY.
+//! `RST_STREAM` and GOAWAY.
 
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
@@ -17,7 +17,7 @@ const END_HEADERS: u8 = 0x4;
 
 /// Length, type, flags and stream.
 const HEAD: usize = 9;
-/// The same with the code of a RST_STREAM (RFC 9113 §6.4).
+/// The same with the code of a `RST_STREAM` (RFC 9113 §6.4).
 const RESET_HEAD: usize = HEAD + 4;
 /// The same with the last stream and the code of a GOAWAY (RFC 9113 §6.8).
 const GOAWAY_HEAD: usize = HEAD + 8;
@@ -34,7 +34,7 @@ pub(super) struct Frame {
     pub stream: u32,
     /// The last stream of a GOAWAY; 0 in other frames.
     pub last: u32,
-    /// The code of a GOAWAY or a RST_STREAM; 0 in other frames.
+    /// The code of a GOAWAY or a `RST_STREAM`; 0 in other frames.
     pub code: u32,
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// what it had asked for, a hundred at most.
 const RESETS: (u32, u32) = (200, 10);
 
-/// Frames about the connection (PING, SETTINGS, WINDOW_UPDATE, PRIORITY, unknown ones), and streams that we had to refuse. None
+/// Frames about the connection (PING, SETTINGS, `WINDOW_UPDATE`, PRIORITY, unknown ones), and streams that we had to refuse. None
 /// costs much, and some have to be answered.
 const CONTROLS: (u32, u32) = (1000, 100);
 
