@@ -11,7 +11,10 @@ use http::StatusCode;
 use pingora::ErrorType::{ConnectionClosed, ReadError, ReadTimedout};
 use pingora::{Error, ErrorSource, Result};
 use pingora_proxy::Session;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A body of which nothing came for so long does not move.
+const STALLED: Duration = Duration::from_secs(1);
 
 /// Lets the request pass the circuit breaker of its backend, or answers it.
 pub(super) async fn is_stopped(session: &mut Session, ctx: &mut Context) -> Result<bool> {
@@ -62,7 +65,7 @@ pub(super) fn broken(session: &mut Session, ctx: &mut Context, error: &Error, cl
     }
     let (left, has_failed) = (ctx.left(), ctx.failure.is_some());
     let is_whole = !session.retry_buffer_truncated() && wire::answered(session).is_none();
-    let is_client_late = is_client_late(session, error);
+    let is_client_late = is_client_late(session, ctx, error);
     let Some(route) = &mut ctx.route else { return false };
     if let Some(target) = route.round.target().filter(|_| retry::wants_http1(error)) {
         target.state.prefer_http1();
@@ -82,15 +85,21 @@ pub(super) fn broken(session: &mut Session, ctx: &mut Context, error: &Error, cl
 /// Which failure an error is, on either side.
 pub(super) fn failure(session: &mut Session, ctx: &Context, error: &Error) -> Failure {
     match errors::failure(error, ctx.left()) {
-        Failure::UpstreamTimeout if is_client_late(session, error) => Failure::RequestTimeout,
+        Failure::UpstreamTimeout if is_client_late(session, ctx, error) => Failure::RequestTimeout,
         other => other,
     }
 }
 
 /// Whether an upstream has waited in vain for a client's body: that it is silent, or has gone, is the client's fault then, and a
-/// client that is slow on purpose must not be able to have addresses left out.
-fn is_client_late(session: &mut Session, error: &Error) -> bool {
-    matches!(error.etype(), ReadTimedout | ReadError | ConnectionClosed) && wire::is_body_awaited(session)
+/// client that is slow on purpose must not be able to have addresses left out. One that breaks off an upload which moves has not
+/// waited.
+fn is_client_late(session: &mut Session, ctx: &Context, error: &Error) -> bool {
+    let has_waited = match error.etype() {
+        ReadTimedout => true,
+        ReadError | ConnectionClosed => ctx.ready.elapsed() >= STALLED,
+        _ => false,
+    };
+    has_waited && wire::is_body_awaited(session)
 }
 
 /// The error of an upstream whose answer was not there in time, if that is so. It ended the exchange by way of the client's stream,
@@ -117,8 +126,9 @@ pub(super) fn accepted(ctx: &mut Context, status: StatusCode, now: Instant) {
 
 /// The request has failed for good.
 pub(super) fn ended(session: &mut Session, ctx: &mut Context, failure: Failure, error: &Error) {
+    let is_at_fault = failure.is_of_upstream() && !is_client_late(session, ctx, error);
     let Some(permit) = ctx.route.as_mut().and_then(|route| route.permit.take()) else { return };
-    if failure.is_of_upstream() && !is_client_late(session, error) {
+    if is_at_fault {
         permit.fail(Instant::now());
     }
 }

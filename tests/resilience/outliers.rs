@@ -1,14 +1,18 @@
 //! Addresses that are left out because requests to them fail.
 
-use crate::support::client::Connection;
+use crate::support::client::{self, Connection};
 use crate::support::gateway::Running;
-use crate::support::poll::{PATIENCE, eventually};
+use crate::support::listener::Listener;
+use crate::support::poll::{Latch, PATIENCE, eventually};
 use crate::support::reply::Reply;
 use crate::support::upstream::Upstream;
 use serde_json::{Value, json};
+use socket2::SockRef;
+use std::io::Read;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 fn good() -> Upstream {
     Upstream::start(|_| Reply::json(200, &json!({ "a": 1 })))
@@ -131,6 +135,52 @@ fn a_client_that_does_not_send_its_body_has_nobody_left_out() {
         assert_eq!(connection.response().status, 408);
     }
     assert_eq!(gateway.metric(EJECTIONS), 0.0);
+}
+
+#[test]
+fn an_upstream_that_does_not_read_uploads_is_left_out() {
+    let over = Latch::new();
+    let deaf = Listener::start({
+        let over = over.clone();
+        move |_, _| {
+            over.wait();
+        }
+    });
+    let (upload, up) = (client::request("POST", "/", &[], &vec![0; 5_000_000]), Upstream::echo());
+    let hosts = [format!("http://{}", deaf.addr()), up.url()];
+    let gateway = within("500ms", &hosts, "no-op", json!({ "consecutive_failures": 2 }));
+    eventually(PATIENCE, "it is left out", || {
+        let mut connection = Connection::open(gateway.address);
+        // The answer may come before the end of the upload, and end it.
+        let _ = connection.try_write(&upload);
+        let status = connection.try_response(false).map(|answer| answer.status).ok();
+        assert_ne!(status, Some(408), "the client is not late");
+        gateway.metric(EJECTIONS) >= 1.0
+    });
+    over.open();
+}
+
+#[test]
+fn an_upstream_that_breaks_uploads_off_is_left_out() {
+    for linger in [None, Some(Duration::ZERO)] {
+        let rude = [(); 2].map(|()| {
+            Listener::start(move |mut stream, _| {
+                let (mut heard, mut piece) = (Vec::new(), [0; 4096]);
+                while !heard.ends_with(b"half") {
+                    let Ok(1..) = stream.read(&mut piece).inspect(|count| heard.extend(&piece[..*count])) else {
+                        break;
+                    };
+                }
+                let _ = SockRef::from(stream).set_linger(linger);
+            })
+        });
+        let hosts = rude.each_ref().map(|listener| format!("http://{}", listener.addr()));
+        let gateway = within("2s", &hosts, "no-op", json!({ "consecutive_failures": 1 }));
+        let mut connection = Connection::open(gateway.address);
+        connection.write("POST / HTTP/1.1\r\nHost: porteur.test\r\nContent-Length: 10\r\n\r\nhalf");
+        assert_eq!(connection.response().status, 502, "{linger:?}");
+        assert_eq!(gateway.metric(EJECTIONS), 1.0, "{linger:?}");
+    }
 }
 
 #[test]
