@@ -101,6 +101,7 @@ codes! {
     INSECURE_UPSTREAMS = "W045": "certificates of upstreams are not checked";
     TLS_FLOOR = "W046": "an older version of TLS is allowed than is spoken";
     NOT_FOR_TOKENS = "W047": "a setting of connections does not reach the authorization server";
+    NEAREST = "W048": "the nearest value that the system takes stands for another";
 
     // Lints: only `porteur check` looks for these.
     UNGUARDED = "W030": "requests carry a token and nobody asks who sends them";

@@ -14,9 +14,12 @@ use hickory_resolver::proto::rr::rdata::SRV;
 use hickory_resolver::proto::rr::{RData, RecordType};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// One question to one server may take so long, and is asked once more; a look-up as a whole has its own limit.
 const QUESTION: Duration = Duration::from_secs(2);
+/// The addresses of one host of a service may take so long: less than the look-up, which must not fail over one dead zone.
+const HOST: Duration = Duration::from_secs(2);
 /// Records of one service that are looked at.
 const MOST_RECORDS: usize = 1024;
 
@@ -76,7 +79,7 @@ impl Lookup {
 
     async fn instance(&self, record: SRV) -> Instance {
         let found = match &self.resolver {
-            Ok(resolver) => resolver.lookup_ip(record.target.clone()).await.ok(),
+            Ok(resolver) => timeout(HOST, resolver.lookup_ip(record.target.clone())).await.ok().and_then(Result::ok),
             Err(_) => None,
         };
         let found = found.iter().flat_map(|found| found.iter());

@@ -5,6 +5,7 @@ use crate::support::gateway::{Running, endpoint};
 use crate::support::listener::Listener;
 use crate::support::poll::{PATIENCE, eventually};
 use crate::support::reply::Reply;
+use crate::support::report::report;
 use crate::support::upstream::Upstream;
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
@@ -130,4 +131,17 @@ fn a_peer_that_only_listens_is_no_upstream() {
     let gateway = Running::with(&[endpoint("/x", &format!("http://{}", silent.addr()), "/x")]);
     assert_eq!(client::post(gateway.address, "/x", "x").status, 405);
     assert_eq!(gateway.get("/x").status, 502);
+}
+
+#[test]
+fn pauses_that_tcp_does_not_know_are_the_nearest_that_it_does() {
+    let upstream = Upstream::echo();
+    for (written, nearest) in [("500ms", "1 s"), ("10h", "32767 s")] {
+        let service = json!({ "dialer_keep_alive": written, "endpoints": [endpoint("/x", &upstream.url(), "/")] });
+        let expected = format!("warning[W048]: `{written}` is taken as {nearest}");
+        let text = report(&service);
+        assert!(text.contains(&expected), "{text}");
+        let gateway = Running::start(service);
+        assert_eq!(gateway.get("/x").status, 200, "{written}");
+    }
 }

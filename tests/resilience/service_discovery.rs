@@ -1,6 +1,6 @@
 //! Hosts that DNS names, and names whose addresses change.
 
-use crate::support::dns::Dns;
+use crate::support::dns::{Dns, Unheard};
 use crate::support::gateway::Running;
 use crate::support::poll::{PATIENCE, eventually};
 use crate::support::reply::Reply;
@@ -106,4 +106,20 @@ fn names_are_looked_up_again() {
     }
     assert_eq!(first.requests().len(), asked, "the kept connection to the old address is not used");
     assert!(!second.requests().is_empty());
+}
+
+#[test]
+fn one_host_that_nobody_can_name_takes_no_other_with_it() {
+    let (dns, a, b) = (Dns::start(), named("a"), named("b"));
+    let record = |upstream: &Upstream, name| (1, 1, upstream.addr().port(), name);
+    dns.set_a("a.test", &[LOOPBACK]);
+    dns.set_a("b.test", &[LOOPBACK]);
+    dns.lose("dead.test", Unheard::All);
+    // With a datagram that gets lost besides, there is less time for the hosts than a dead one would take.
+    dns.lose("_api._tcp.porteur.test", Unheard::Next);
+    dns.set_srv("_api._tcp.porteur.test", &[record(&a, "a.test"), record(&b, "dead.test")]);
+    let gateway = Running::start(service(&dns, "no-op"));
+    assert_eq!(name(&gateway), "a");
+    dns.set_srv("_api._tcp.porteur.test", &[record(&b, "b.test"), record(&a, "dead.test")]);
+    eventually(PATIENCE, "a change is followed all the same", || name(&gateway) == "b");
 }

@@ -19,9 +19,19 @@ pub struct Dns {
 #[derive(Default)]
 struct Zone {
     records: Mutex<HashMap<(String, RecordType), Vec<RData>>>,
+    unheard: Mutex<HashMap<String, Unheard>>,
     broken: AtomicBool,
     questions: AtomicUsize,
     stopping: AtomicBool,
+}
+
+/// Which questions about a name are lost.
+#[derive(Clone, Copy)]
+pub enum Unheard {
+    All,
+    /// This one, then not the next, and so on.
+    Next,
+    AfterNext,
 }
 
 impl Dns {
@@ -55,6 +65,11 @@ impl Dns {
         self.zone.records.lock().unwrap().insert((name.to_owned(), RecordType::SRV), records);
     }
 
+    /// From here on questions about this name are lost.
+    pub fn lose(&self, name: &str, which: Unheard) {
+        self.zone.unheard.lock().unwrap().insert(name.to_owned(), which);
+    }
+
     /// From here on every answer is a failure of the server's, or none is any more.
     pub fn break_down(&self, broken: bool) {
         self.zone.broken.store(broken, Ordering::SeqCst);
@@ -82,8 +97,23 @@ impl Zone {
             let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
             let Ok(question) = Message::from_vec(&buffer[..length]) else { continue };
             self.questions.fetch_add(1, Ordering::SeqCst);
+            if question.queries.iter().any(|query| self.is_lost(&plain(&query.name))) {
+                continue;
+            }
             let _ = socket.send_to(&self.answer(question).to_vec().unwrap(), from);
         }
+    }
+
+    fn is_lost(&self, name: &str) -> bool {
+        let mut unheard = self.unheard.lock().unwrap();
+        let Some(which) = unheard.get_mut(name) else { return false };
+        let (is_lost, next) = match which {
+            Unheard::All => (true, Unheard::All),
+            Unheard::Next => (true, Unheard::AfterNext),
+            Unheard::AfterNext => (false, Unheard::Next),
+        };
+        *which = next;
+        is_lost
     }
 
     fn answer(&self, mut message: Message) -> Message {
@@ -100,12 +130,15 @@ impl Zone {
             .queries
             .iter()
             .flat_map(|query| {
-                let name = query.name.to_ascii().trim_end_matches('.').to_ascii_lowercase();
-                let found = records.get(&(name, query.query_type)).cloned().unwrap_or_default();
+                let found = records.get(&(plain(&query.name), query.query_type)).cloned().unwrap_or_default();
                 found.into_iter().map(|data| Record::from_rdata(query.name.clone(), 1, data)).collect::<Vec<_>>()
             })
             .collect();
         message.answers = answers;
         message
     }
+}
+
+fn plain(name: &Name) -> String {
+    name.to_ascii().trim_end_matches('.').to_ascii_lowercase()
 }

@@ -6,6 +6,7 @@ use super::super::keys::Level;
 use super::super::model::{Endpoint, Host, HttpVersion, TokenPolicy, UpstreamTransport};
 use super::super::read::{Context, Object, quoted};
 use super::client_tls::{self, client_tls};
+use std::time::Duration;
 
 /// What the service says of all backends. Something wrong in it is reported, and then counts as not written.
 pub(super) fn of_service(cx: &mut Context<'_>, root: &Object<'_>) -> UpstreamTransport {
@@ -21,7 +22,7 @@ pub(super) fn of_service(cx: &mut Context<'_>, root: &Object<'_>) -> UpstreamTra
     UpstreamTransport {
         tls,
         dialer_timeout: root.duration(cx, "dialer_timeout").unwrap_or(default.dialer_timeout),
-        dialer_keep_alive: root.duration(cx, "dialer_keep_alive").unwrap_or(default.dialer_keep_alive),
+        dialer_keep_alive: keep_alive(cx, root).unwrap_or(default.dialer_keep_alive),
         response_header_timeout: root.duration(cx, "response_header_timeout"),
         idle_connection_timeout: root
             .duration(cx, "idle_connection_timeout")
@@ -29,6 +30,22 @@ pub(super) fn of_service(cx: &mut Context<'_>, root: &Object<'_>) -> UpstreamTra
         disable_keep_alives: root.boolean(cx, "disable_keep_alives"),
         ..default
     }
+}
+
+/// Linux counts the pauses between probes in seconds, and takes 1 to 32767 of them (`MAX_TCP_KEEPIDLE`); with another number no
+/// upstream could be connected to, for Pingora lets that be an error (`pingora-core/src/connectors/l4.rs`, `connect`). Go rounds
+/// up, too, and goes on without probes where the system refuses.
+fn keep_alive(cx: &mut Context<'_>, root: &Object<'_>) -> Option<Duration> {
+    const LEAST: Duration = Duration::from_secs(1);
+    const MOST: Duration = Duration::from_secs(32_767);
+    const KEY: &str = "dialer_keep_alive";
+    let wanted = root.duration(cx, KEY)?;
+    let nearest = wanted.clamp(LEAST, MOST);
+    if let Some(node) = root.get(KEY).filter(|_| nearest != wanted) {
+        let message = format!("{} is taken as {} s", quoted(node), nearest.as_secs());
+        cx.warning(node, code::NEAREST, message, "write a time from `1s` to `32767s`; 15s is usual");
+    }
+    Some(nearest)
 }
 
 /// In KrakenD all connections of the process have one transport, those to the authorization server, too. Here a credential says
