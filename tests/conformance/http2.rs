@@ -1,5 +1,6 @@
 //! HTTP/2 as RFC 9113 has it, and what becomes of it upstream, where HTTP/1.1 is spoken: one well-formed request or none.
 
+use crate::support::client::Connection;
 use crate::support::gateway::{Running, endpoint};
 use crate::support::h2_frames::{
     DATA, END_HEADERS, END_STREAM, Frames, HEADERS, Outcome, PROTOCOL_ERROR, block, field, frame, pseudo,
@@ -246,6 +247,25 @@ fn rfc9113_8_1_1_malformed_requests_are_errors_of_their_stream() {
     assert_eq!(edge.upstream.heads(), 0);
 }
 
+#[test]
+fn rfc9110_9_3_7_options_of_the_server_are_answered_here() {
+    let edge = Edge::new();
+    let mut client = edge.client();
+    assert_eq!(client.request(1, &pseudo("OPTIONS", "*")).status(), 200);
+    assert_eq!(client.request(3, &pseudo("GET", "*")).status(), 400);
+    assert_eq!(edge.upstream.heads(), 0);
+}
+
+/// Nothing of them is waited for that a preface would still have.
+#[test]
+fn requests_of_http_1_that_are_shorter_than_a_preface_are_answered_at_once() {
+    let edge = Edge::new();
+    for bytes in ["GET /x HTTP/1.0\r\n\r\n", "PUT /x HTTP/1.0\r\n\r\n", "PRI /x HTTP/1.0\r\n\r\n"] {
+        let mut client = Connection::open(edge.gateway.address);
+        assert_eq!(client.request(bytes).status, 200, "{bytes:?}");
+    }
+}
+
 /// The library takes it off before anybody has seen it.
 #[test]
 fn rfc9113_8_3_1_a_fragment_does_not_go_on() {
@@ -306,6 +326,22 @@ fn rfc9113_8_1_1_content_length_is_the_length_of_the_data() {
             "targets for {length}: {targets:?}"
         );
         assert_eq!(edge.upstream.violations(), [""; 0], "{length}");
+    }
+}
+
+/// H2.TE: were the coding believed, what follows its last chunk would be a request of its own.
+#[test]
+fn rfc9113_8_2_2_a_transfer_coding_frames_nothing() {
+    const DATA_OF_TWO: &[u8] = b"0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+    for coding in [("transfer-encoding", "chunked"), ("transfer-encoding", "trailers"), ("te", "chunked")] {
+        let edge = Edge::new();
+        let mut client = edge.client();
+        client.send(frame(HEADERS, END_HEADERS, 1, &with("POST", "/x", &[coding])));
+        client.send(frame(DATA, END_STREAM, 1, DATA_OF_TWO));
+        let outcome = client.outcome(1);
+        assert!(outcome == Outcome::Reset(PROTOCOL_ERROR) || outcome.status() == 400, "{coding:?}: {outcome:?}");
+        assert_eq!(edge.gateway.get("/get").status, 200, "whoever comes next gets their own answer");
+        assert_eq!(edge.one().target, "/get", "{coding:?}");
     }
 }
 

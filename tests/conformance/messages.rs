@@ -52,9 +52,17 @@ fn rfc9110_7_6_1_hop_by_hop_fields_stay_on_their_hop() {
 fn rfc9110_7_6_1_what_connection_may_not_name_is_400() {
     let upstream = Upstream::echo();
     let gateway = start(&upstream);
-    for named in
-        ["Host", "x-forwarded-for", "X-Forwarded-Host", "x-forwarded-proto", "a b", "@", ":path", "a,b,c,d,e,f,g,h,i,j"]
-    {
+    for named in [
+        "Host",
+        "x-forwarded-for",
+        "X-Forwarded-Host",
+        "x-forwarded-proto",
+        "a b",
+        "@",
+        "\"x\"",
+        ":path",
+        "a,b,c,d,e,f,g,h,i,j",
+    ] {
         for path in BOTH {
             status(&send(gateway.address, request("GET", path, &[("Connection", named)], b"")), 400, named);
         }
@@ -221,6 +229,29 @@ fn rfc9112_9_3_a_connection_stays_after_answers_of_our_own() {
         let answer = client.request(&asked);
         status(&answer, expected, &String::from_utf8_lossy(&asked));
         assert_eq!(answer.header("connection"), Some("keep-alive"), "{expected}");
+    }
+}
+
+#[test]
+fn rfc9110_6_6_1_answers_of_our_own_have_a_date() {
+    let upstream = Upstream::echo();
+    let gateway = started(&upstream, &json!({ "max_payload": 5 }), &json!({}));
+    for (asked, expected) in [
+        (get("/__health"), 200),
+        (request("OPTIONS", "*", &[], b""), 200),
+        (get("/stream/"), 301),
+        (get("/stream/%00"), 400),
+        (b"GET /x HTTP/1.1\r\n\r\n".to_vec(), 400),
+        (b"GET /x HTTP/1.1\r\nHost : a\r\n\r\n".to_vec(), 400),
+        (get("/nowhere"), 404),
+        (request("TRACE", "/stream", &[], b""), 405),
+        (request("POST", "/stream", &[], b"123456"), 413),
+        (request("GET", "/held", &[("Expect", "x")], b""), 417),
+    ] {
+        let answer = send(gateway.address, &asked);
+        status(&answer, expected, &String::from_utf8_lossy(&asked));
+        let dates = answer.headers.all("date");
+        assert!(dates.len() == 1 && httpdate::parse_http_date(dates[0]).is_ok(), "{expected}: {dates:?}");
     }
 }
 

@@ -111,10 +111,14 @@ mod resilience_slow_clients;
 mod resilience_upstream_connections;
 #[path = "../resilience/vtc.rs"]
 mod resilience_vtc;
+#[path = "../security/client_authorization.rs"]
+mod security_client_authorization;
 #[path = "../security/http2_abuse.rs"]
 mod security_http2_abuse;
 #[path = "../security/http2_limits.rs"]
 mod security_http2_limits;
+#[path = "../security/mutations.rs"]
+mod security_mutations;
 #[path = "../security/proxy_protocol.rs"]
 mod security_proxy_protocol;
 #[path = "../security/tls.rs"]
