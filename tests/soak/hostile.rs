@@ -50,7 +50,7 @@ pub fn client(site: &Site, ledger: &Ledger, bell: &Bell) {
                         ledger.hostile(format!("wrong requests answered {}", answer.status));
                     }
                     Ok(answer) => ledger.note(format!("b\"{}\" got {}", bytes.escape_ascii(), answer.status)),
-                    Err(_) => ledger.hostile("wrong requests cut off".to_owned()),
+                    Err(error) => ledger.note(format!("b\"{}\" got no answer: {error}", bytes.escape_ascii())),
                 }
             }
             _ => {

@@ -6,6 +6,7 @@ use super::message;
 use super::site::Site;
 use crate::support::client::{Connection, Response, request};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -72,24 +73,30 @@ fn size(number: u64) -> usize {
 }
 
 pub fn client(kind: Kind, site: &Site, ledger: &Ledger, bell: &Bell) {
-    static NUMBERS: AtomicU64 = AtomicU64::new(1);
+    // Smaller ones are the hostile client's.
+    static NUMBERS: AtomicU64 = AtomicU64::new(1000);
     let mut kept: Option<Connection> = None;
     while !bell.wait(if kind == Kind::Fresh { PACE_OF_FRESH } else { PACE }) {
         let number = NUMBERS.fetch_add(1, Ordering::SeqCst);
         let began = Instant::now();
         let body = if kind == Kind::Post { message::filler(number, size(number / 6)) } else { Vec::new() };
-        let result = ask(kind, number, &body, &mut kept, site);
-        if kind == Kind::Fresh || !result.as_ref().is_ok_and(is_kept) {
+        let (outcome, stays) = match ask(kind, number, &body, &mut kept, site) {
+            Ok(answer) => (judge(kind, number, &body, &answer, site), is_kept(&answer)),
+            Err(outcome) => (outcome, false),
+        };
+        if kind == Kind::Fresh || !stays {
             kept = None;
         }
-        ledger.record(kind, number, began, judge(kind, number, &body, result));
+        ledger.record(kind, number, began, outcome);
     }
 }
 
-fn ask(kind: Kind, number: u64, body: &[u8], kept: &mut Option<Connection>, site: &Site) -> io::Result<Response> {
+fn ask(kind: Kind, number: u64, body: &[u8], kept: &mut Option<Connection>, site: &Site) -> Result<Response, Outcome> {
     let connection = match kept {
         Some(connection) => connection,
-        none => none.insert(Connection::try_open(site.address)?),
+        none => none.insert(
+            Connection::try_open(site.address).map_err(|error| Outcome::Wrong(format!("no connection: {error}")))?,
+        ),
     };
     let target = format!("/{}/{number}?size={}", kind.path(), size(number));
     let bytes = if kind == Kind::Post && number.is_multiple_of(2) {
@@ -99,7 +106,15 @@ fn ask(kind: Kind, number: u64, body: &[u8], kept: &mut Option<Connection>, site
     };
     // A refusal may come before the body is through.
     let written = connection.try_write(&bytes);
-    connection.try_response(false).map_err(|error| written.err().unwrap_or(error))
+    let mut answer = connection.try_head().map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => Outcome::Wrong(error.to_string()),
+        _ => Outcome::Silent(written.err().unwrap_or(error).to_string()),
+    })?;
+    connection.try_body(&mut answer, false).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => Outcome::Wrong(error.to_string()),
+        _ => Outcome::Cut(error.to_string()),
+    })?;
+    Ok(answer)
 }
 
 fn chunked(target: &str, body: &[u8]) -> Vec<u8> {
@@ -117,14 +132,9 @@ fn is_kept(answer: &Response) -> bool {
     !answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
 }
 
-fn judge(kind: Kind, number: u64, body: &[u8], result: io::Result<Response>) -> Outcome {
-    let answer = match result {
-        Ok(answer) => answer,
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Outcome::Wrong(error.to_string()),
-        Err(error) => return Outcome::Cut(error.to_string()),
-    };
+fn judge(kind: Kind, number: u64, body: &[u8], answer: &Response, site: &Site) -> Outcome {
     match answer.status {
-        200 if kind == Kind::Merged => judge_merged(number, &answer),
+        200 if kind == Kind::Merged => judge_merged(number, answer, site),
         200 if answer.body == message::answer(number, kind.method(), body, size(number)) => Outcome::Served,
         200 => Outcome::Wrong(format!("{} bytes that are not the answer", answer.body.len())),
         // Not 503: there is always a token, and an address.
@@ -133,7 +143,8 @@ fn judge(kind: Kind, number: u64, body: &[u8], result: io::Result<Response>) -> 
     }
 }
 
-fn judge_merged(number: u64, answer: &Response) -> Outcome {
+fn judge_merged(number: u64, answer: &Response, site: &Site) -> Outcome {
+    let [one, two]: [SocketAddr; 2] = [site.upstreams[0].addr(), site.upstreams[1].addr()];
     let Ok(value) = serde_json::from_slice::<serde_json::Value>(&answer.body) else {
         return Outcome::Wrong("no JSON".to_owned());
     };
@@ -141,8 +152,8 @@ fn judge_merged(number: u64, answer: &Response) -> Outcome {
     let right = |group: &str| value.get(group) == Some(&part);
     match (answer.header("x-krakend-completed"), right("one"), right("two")) {
         (Some("true"), true, true) => Outcome::Served,
-        (Some("false"), true, false) if value.get("two").is_none() => Outcome::Partial,
-        (Some("false"), false, true) if value.get("one").is_none() => Outcome::Partial,
+        (Some("false"), true, false) if value.get("two").is_none() => Outcome::Partial(two),
+        (Some("false"), false, true) if value.get("one").is_none() => Outcome::Partial(one),
         (completed, ..) => Outcome::Wrong(format!("completed {completed:?}, and not what it should be")),
     }
 }

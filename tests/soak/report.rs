@@ -1,6 +1,6 @@
 //! What a soak run found, as Markdown.
 
-use super::ledger::{Ledger, Row};
+use super::ledger::{FaultRow, Ledger, Row};
 use super::origin::Told;
 use super::process::{Look, Series};
 use std::collections::BTreeMap;
@@ -27,11 +27,20 @@ impl Report<'_> {
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "{} s of load and faults.\n", self.took.as_secs())?;
-        writeln!(out, "| requests | sent | served | one of two backends | 502 or 504 | cut | unexcused |")?;
+        writeln!(out, "| requests | sent | served | one of two backends | 502 or 504 | cut | unexplained |")?;
         writeln!(out, "|---|---:|---:|---:|---:|---:|---:|")?;
         for (kind, row) in self.ledger.rows() {
-            let Row { sent, served, partial, refused, cut, unexcused } = row;
-            writeln!(out, "| {kind} | {sent} | {served} | {partial} | {refused} | {cut} | {unexcused} |")?;
+            let Row { sent, served, partial, refused, cut, unexplained } = row;
+            writeln!(out, "| {kind} | {sent} | {served} | {partial} | {refused} | {cut} | {unexplained} |")?;
+        }
+        writeln!(
+            out,
+            "\n| fault of one upstream at a time | times | served meanwhile | failed because of it | most, because of one |"
+        )?;
+        writeln!(out, "|---|---:|---:|---:|---:|")?;
+        for (name, row) in self.ledger.fault_rows() {
+            let FaultRow { times, served, failed, most_failed } = row;
+            writeln!(out, "| {name} | {times} | {served} | {failed} | {most_failed} |")?;
         }
         let told = self.origin;
         writeln!(
@@ -42,7 +51,6 @@ impl Report<'_> {
         let list = |counts: BTreeMap<String, usize>| {
             counts.iter().map(|(what, count)| format!("{what}: {count}")).collect::<Vec<_>>().join("; ")
         };
-        writeln!(out, "Faults of one upstream at a time: {}.\n", list(self.ledger.faults()))?;
         writeln!(out, "Beside them: {}; token requests: {}.\n", list(self.ledger.hostiles()), self.token_requests)?;
         writeln!(out, "| the process | resident memory, KiB | open files | threads |\n|---|---:|---:|---:|")?;
         let mut line =

@@ -1,33 +1,33 @@
 //! What runs in a soak: the gateway as a process, two upstreams and an authorization server, each behind a network that can
 //! fail.
 
+use super::log::Log;
 use super::origin::{Origin, Seen, Told};
 use super::process::{Look, Process};
 use crate::support::client;
 use crate::support::config::ConfigFile;
 use crate::support::daemon::PROGRAM;
 use crate::support::fault_proxy::{Fault, FaultProxy};
-use crate::support::poll::{PATIENCE, eventually, some};
-use crate::support::reply::Reply;
+use crate::support::poll::{PATIENCE, eventually};
 use crate::support::scripted::Scripted;
 use serde_json::{Value, json};
-use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Tokens are renewed all the time, and live on for longer than an authorization server is away and failed attempts are
-/// apart (a minute at the most).
-const REFRESHED_AFTER: u64 = 15;
-const LIFETIME: u64 = 240;
+/// Renewed after 16 s to 20 s, out of use after 36 s: those of a server that is away for eight seconds of every fourteen are
+/// renewed in time.
+const TOKEN_SECONDS: u64 = 40;
+/// Of every endpoint. Nothing that works takes so long.
+pub const TIMEOUT: Duration = Duration::from_secs(2);
 
 pub struct Site {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     pub process: Process,
+    pub log: Log,
     pub upstreams: [FaultProxy; 2],
     pub authorization_server: FaultProxy,
     seen: Arc<Seen>,
@@ -42,27 +42,24 @@ impl Site {
     pub fn start() -> Self {
         let seen = Arc::new(Seen::default());
         let origins = [Origin::start(&seen), Origin::start(&seen)];
-        let tokens = Scripted::start(|_, n| {
-            let answer = json!({ "access_token": format!("SOAK-{n}"), "token_type": "Bearer", "expires_in": LIFETIME,
-                "refresh_in": REFRESHED_AFTER });
-            Reply::json(200, &answer)
-        });
+        let tokens = Scripted::start(|_, n| Scripted::token(&format!("SOAK-{n}"), TOKEN_SECONDS));
         let upstreams = [FaultProxy::to(origins[0].addr()), FaultProxy::to(origins[1].addr())];
         let authorization_server = FaultProxy::to(tokens.addr());
         let file = ConfigFile::json(configuration(&upstreams, &authorization_server).to_string());
-        let log = file.beside("log", "");
-        let gateway = Command::new(PROGRAM)
+        let mut gateway = Command::new(PROGRAM)
             .args(["run", "-c"])
             .arg(file.path())
             .stdin(Stdio::null())
-            .stdout(File::options().append(true).open(&log).unwrap())
-            .stderr(File::options().append(true).open(&log).unwrap())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let log = Log::follow(gateway.stderr.take().unwrap());
         let site = Self {
-            address: listening(&log, "porteur::cli::run: porteur "),
-            admin: listening(&log, "admin listening on "),
+            address: log.address("porteur::cli::run: porteur "),
+            admin: log.address("admin listening on "),
             process: Process(gateway.id()),
+            log,
             upstreams,
             authorization_server,
             seen,
@@ -82,12 +79,16 @@ impl Site {
             upstream.set(Fault::None);
             upstream.reset_connections();
         }
-        // What is kept is no leak; what is not closed when its peer is gone is one, and the test's end tells.
+        // What is kept is no leak; what is not closed when its peer is gone is one, and the test's end tells. Threads for
+        // token requests stay for ten seconds.
         let end = Instant::now() + PATIENCE;
-        while self.process.look().fds > start.fds && Instant::now() < end {
+        loop {
+            let look = self.process.look();
+            if (look.fds <= start.fds && look.threads <= start.threads) || Instant::now() > end {
+                return look;
+            }
             thread::park_timeout(Duration::from_millis(50));
         }
-        self.process.look()
     }
 
     /// How often a token was asked for and the server heard it.
@@ -108,21 +109,14 @@ impl Drop for Site {
     }
 }
 
-/// An address that the log tells.
-fn listening(log: &Path, what: &str) -> SocketAddr {
-    some(PATIENCE, what, || {
-        let text = fs::read_to_string(log).unwrap();
-        let line = text.lines().find(|line| line.contains(what))?;
-        line.rsplit(' ').next()?.parse().ok()
-    })
-}
-
 fn configuration(upstreams: &[FaultProxy; 2], authorization_server: &FaultProxy) -> Value {
     let hosts = json!([upstreams[0].url(""), upstreams[1].url("")]);
+    // Left out for less long than the calm between two faults, or later ones would meet nobody.
+    let outlier = json!({ "base_ejection_time": "1s", "max_ejection_time": "1s" });
     let endpoint = |path: &str, method: &str| {
         json!({
             "endpoint": path, "method": method, "input_query_strings": ["size"],
-            "backend": [{ "host": hosts, "url_pattern": path }],
+            "backend": [{ "host": hosts, "url_pattern": path, "extra_config": { "balance": { "outlier": outlier } } }],
         })
     };
     let mut with_token = endpoint("/token/{n}", "GET");
@@ -136,7 +130,7 @@ fn configuration(upstreams: &[FaultProxy; 2], authorization_server: &FaultProxy)
         "backend": [part(&upstreams[0], "one"), part(&upstreams[1], "two")],
     });
     json!({
-        "version": 3, "listen_ip": "127.0.0.1", "port": 0, "output_encoding": "no-op", "timeout": "5s",
+        "version": 3, "listen_ip": "127.0.0.1", "port": 0, "output_encoding": "no-op", "timeout": format!("{}s", TIMEOUT.as_secs()),
         "extra_config": { "admin": { "listen": "127.0.0.1:0" } },
         "endpoints": [
             endpoint("/get/{n}", "GET"), endpoint("/post/{n}", "POST"), endpoint("/slow/{n}", "GET"), with_token, merged,

@@ -122,12 +122,18 @@ impl Connection {
 
     pub fn try_response(&mut self, to_head: bool) -> io::Result<Response> {
         let mut response = self.try_head()?;
+        self.try_body(&mut response, to_head)?;
+        Ok(response)
+    }
+
+    /// Reads the rest of an answer whose head is here.
+    pub fn try_body(&mut self, response: &mut Response, to_head: bool) -> io::Result<()> {
         // After a switch of protocols what follows is not HTTP; take it with [`Connection::read`].
         if response.status != 101 {
             let framing = Framing::of_response(&response.headers, response.status, to_head)?;
             (response.body, response.trailers) = wire::read_body(&mut self.0, framing)?;
         }
-        Ok(response)
+        Ok(())
     }
 
     /// Reads the head only; the body is then up to [`Connection::chunk`] or [`Connection::read`].
@@ -136,7 +142,7 @@ impl Connection {
         self.try_head().unwrap_or_else(|error| panic!("no answer: {error}"))
     }
 
-    fn try_head(&mut self) -> io::Result<Response> {
+    pub fn try_head(&mut self) -> io::Result<Response> {
         let mut interim = Vec::new();
         loop {
             let head = wire::read_head(&mut self.0)?.ok_or(ErrorKind::UnexpectedEof)?;
