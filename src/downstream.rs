@@ -6,6 +6,7 @@
 //! Pingora sees them. What the requests are for is not known here.
 
 pub mod accept;
+mod alarm;
 pub mod client_stream;
 pub mod connections;
 pub mod edge;
@@ -21,3 +22,4 @@ pub mod proxy_protocol;
 pub mod refusal;
 pub mod tls;
 mod transport;
+mod turn;

@@ -164,6 +164,10 @@ impl ProxyHttp for Proxy {
         if let Err(unfit) = plan.transport.speaks(request.version) {
             return attempt::unfit(ctx, unfit);
         }
+        route.version = request.version;
+        if route.version == Version::HTTP_2 {
+            wire::answer_by(session, None);
+        }
         let Some(target) = route.round.target() else { return Err(ctx.fail(Failure::Internal)) };
         let host = &*target.host;
         let view = wire::view(session, ctx.sender);
@@ -197,8 +201,9 @@ impl ProxyHttp for Proxy {
         let uploaded = session.body_bytes_read();
         if uploaded > ctx.uploaded && ctx.upstream_took.is_none() {
             (ctx.uploaded, ctx.ready) = (uploaded, Instant::now());
-            let timeout = ctx.route.as_ref().map(|route| route.plan.backend.timeout);
-            timeout.inspect(|timeout| wire::answer_by(session, Some(ctx.ready + *timeout)));
+            if let Some(route) = ctx.route.as_ref().filter(|route| route.version != Version::HTTP_2) {
+                wire::answer_by(session, Some(ctx.ready + route.plan.backend.timeout));
+            }
         }
         payload::check(session, ctx)
     }
@@ -304,7 +309,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Context) {
-        wire::connection(session).inspect(|connection| connection.finish_request());
+        wire::answer_by(session, None);
         let took = ctx.started.elapsed();
         if let (Some(error), None) = (error, ctx.failure) {
             ctx.failure = Some(attempt::failure(session, ctx, error));

@@ -39,7 +39,7 @@ use drain::Drain;
 pub use drain::{Signals, Stop};
 use health_checks::HealthChecks;
 use listen::{ListenError, Listening};
-use pingora_core::apps::ServerApp;
+use pingora_core::apps::HttpServerApp;
 use pingora_core::apps::http_app::HttpServer;
 use pingora_core::connectors::ConnectorOptions;
 use pingora_core::server::configuration::ServerConf;
@@ -176,7 +176,7 @@ impl Gateway {
     }
 
     /// Serves another application on a bound listener, to the end of the gateway.
-    pub fn also_serve(&mut self, name: &str, app: impl ServerApp + Send + Sync + 'static, listening: Listening) {
+    pub fn also_serve(&mut self, name: &str, app: impl HttpServerApp + Send + Sync + 'static, listening: Listening) {
         let edge = Arc::new(Edge {
             limits: Limits::default(),
             connections: Connections::new(MOST_INSIDERS, self.metrics.connections(name)),

@@ -7,8 +7,9 @@ use crate::downstream::entrance::Entrance;
 use crate::telemetry::metrics::Cut;
 use async_trait::async_trait;
 use log::{error, warn};
-use pingora_core::apps::ServerApp;
+use pingora_core::apps::{HttpServerApp, ReusedHttpStream, ServerApp};
 use pingora_core::protocols::Stream;
+use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::{ServiceReadyNotifier, ServiceWithDependents};
 use std::io;
@@ -21,6 +22,9 @@ use tokio::time::sleep;
 
 /// After the system had no descriptor or memory for a connection. It says so again at once as long as that lasts.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long Pingora waits for a piece of a connection's first head, in seconds.
+const FIRST_READ: u64 = 60;
 
 /// A listener and what its connections are served by.
 pub struct Accepting<A> {
@@ -55,7 +59,7 @@ impl<A> Accepting<A> {
 }
 
 #[async_trait]
-impl<A: ServerApp + Send + Sync + 'static> ServiceWithDependents for Accepting<A> {
+impl<A: HttpServerApp + Send + Sync + 'static> ServiceWithDependents for Accepting<A> {
     async fn start_service(&mut self, _: Option<ListenFds>, _: ShutdownWatch, _: usize, ready: ServiceReadyNotifier) {
         let mut loops = Vec::new();
         for (listener, entrance) in self.listeners.drain(..) {
@@ -89,14 +93,6 @@ impl<A: ServerApp + Send + Sync + 'static> ServiceWithDependents for Accepting<A
     }
 }
 
-/// Serves a connection to its end, which is asked for when `stop` becomes true.
-async fn process<A: ServerApp + Send + Sync + 'static>(app: &Arc<A>, client: ClientStream, stop: &ShutdownWatch) {
-    let mut stream: Option<Stream> = Some(Box::new(client));
-    while let Some(current) = stream {
-        stream = app.process_new(current, stop).await;
-    }
-}
-
 /// One listener's share of the work.
 struct Door<A> {
     app: Arc<A>,
@@ -105,7 +101,7 @@ struct Door<A> {
     stop: ShutdownWatch,
 }
 
-impl<A: ServerApp + Send + Sync + 'static> Door<A> {
+impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
     async fn accept(self, listener: TcpListener) {
         let mut stop = self.stop.clone();
         let stopped = stop.wait_for(|stop| *stop);
@@ -139,14 +135,14 @@ impl<A: ServerApp + Send + Sync + 'static> Door<A> {
                 edge.connections.metrics().cut(Cut::Entrance);
                 return;
             };
-            let client = ClientStream::new(opened, edge, place);
-            let Some(ending) = client.ending() else { return process(&app, client, &stop).await };
+            let stream = Box::new(ClientStream::new(opened, edge, place));
+            let Some(ending) = stream.ending() else { return serve_requests(&app, stream, &stop).await };
             let ended = ending.subscribe();
-            let served = process(&app, client, &ended);
+            let served = app.process_new(stream, &ended);
             tokio::pin!(served);
             let mut stop = stop;
             tokio::select! {
-                () = &mut served => return,
+                _ = &mut served => return,
                 _ = stop.wait_for(|stop| *stop) => {}
             }
             ending.send_replace(true);
@@ -163,5 +159,21 @@ impl<A: ServerApp + Send + Sync + 'static> Door<A> {
             warn!("cannot accept connections: {error}");
             sleep(PAUSE).await;
         }
+    }
+}
+
+/// Serves one request of HTTP/1 after the other. Pingora's own loop (`pingora-core/src/apps/mod.rs`, `process_new`) does the same
+/// and does not say where a request ends.
+async fn serve_requests<A: HttpServerApp>(app: &Arc<A>, stream: Stream, stop: &ShutdownWatch) {
+    let mut session = ServerSession::new_http1(stream);
+    session.set_keepalive(Some(FIRST_READ));
+    let mut reused = app.process_new_http(session, stop).await;
+    while let Some((stream, settings)) = reused.map(ReusedHttpStream::consume) {
+        ClientStream::of(stream.as_ref()).inspect(|stream| stream.finish_request());
+        let mut session = ServerSession::new_http1(stream);
+        if let Some(settings) = settings {
+            settings.apply_to_session(&mut session);
+        }
+        reused = app.process_new_http(session, stop).await;
     }
 }

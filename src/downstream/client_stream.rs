@@ -6,7 +6,7 @@
 use crate::downstream::connections::Place;
 use crate::downstream::edge::Edge;
 use crate::downstream::http2::{Http2, Parting};
-use crate::downstream::inbound::Inbound;
+use crate::downstream::inbound::{Inbound, Refused};
 use crate::downstream::linger::{Linger, linger};
 use crate::downstream::outbound::Outbound;
 use crate::downstream::patience::Patience;
@@ -23,7 +23,7 @@ use pingora_core::protocols::{
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -118,10 +118,11 @@ impl ClientStream {
         self.patience.set(by.map(Into::into));
     }
 
-    /// Whether it was not there in time.
+    /// Whether it was not there in time, or the whole answer was not by `write_timeout`, and not for want of a client that
+    /// takes it.
     #[must_use]
     pub fn is_overdue(&self) -> bool {
-        self.patience.is_over()
+        self.patience.is_over() || self.outbound.is_late()
     }
 
     /// The answer under way is not whole, and its end is the end of the connection: that must not look like one (RFC 9112 §8).
@@ -134,9 +135,8 @@ impl ClientStream {
         self.http2.as_ref().map(|http2| http2.ending())
     }
 
-    /// The request under way is through with.
-    pub fn finish_request(&self) {
-        self.patience.set(None);
+    /// The request under way is through with, to the end of its body.
+    pub(super) fn finish_request(&self) {
         self.inbound.iter().for_each(Inbound::finish_one);
     }
 
@@ -152,8 +152,8 @@ impl ClientStream {
         self.inbound.as_ref().and_then(Inbound::refusal)
     }
 
-    fn client_ip(&self) -> IpAddr {
-        self.client.ip().to_canonical()
+    fn refused(&self) -> Option<Refused> {
+        self.inbound.as_ref().and_then(Inbound::refused)
     }
 
     /// Bytes for Pingora, until there is a refusal.
@@ -176,11 +176,9 @@ impl ClientStream {
                     return Poll::Ready(Ok(()));
                 }
                 let heads = inbound.heads();
-                let passed = inbound.take(came, &self.edge);
+                let passed = inbound.take(came);
                 if inbound.heads() != heads {
                     self.place.presence().is_busy();
-                    let timeout = self.edge.limits.write_timeout;
-                    self.outbound.expect_by(timeout.map(|timeout| Instant::now() + timeout));
                 }
                 buffer.set_filled(before + passed);
                 Poll::Ready(Ok(()))
@@ -217,23 +215,26 @@ impl ClientStream {
     }
 
     /// The end of a connection whose request was refused: its answer, then nothing.
-    fn poll_refused(&mut self, refusal: Refusal, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(inbound) = self.inbound.as_ref().filter(|_| self.ending.is_to_come()) else {
+    fn poll_refused(&mut self, refused: Refused, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(inbound) = self.inbound.as_mut().filter(|_| self.ending.is_to_come()) else {
             return self.poll_ended(cx);
         };
-        if inbound.is_refused_in_head() && inbound.is_answering() {
-            // Its turn comes after the answers of those before it; Pingora reads again then.
-            return Poll::Pending;
+        if !inbound.is_its_turn(refused) {
+            // Pingora, which only looks whether the client leaves, reads again for the next request.
+            ready!(self.patience.poll_over(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         self.edge.connections.metrics().cut(Cut::Refused);
-        if !inbound.is_refused_in_head() {
+        if refused.in_body {
             self.ending = Ending::Over;
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refusal)));
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refused.why)));
         }
-        self.edge.refused(refusal, self.client_ip(), inbound.age());
-        let answer = refusal.answer(self.edge.return_error_msg);
+        self.edge.refused(refused.why, self.client.ip().to_canonical(), inbound.age());
+        let (answer, _) = inbound.answering();
+        self.outbound.begin(answer, self.edge.answer_end(Instant::now()));
         self.ending = Ending::Answering { is_idle: false };
         // It is short, and waits for the flush.
+        let answer = refused.why.answer(self.edge.return_error_msg);
         let _ = ready!(self.outbound.poll_write(&mut self.transport, cx, &answer));
         self.poll_ended(cx)
     }
@@ -267,11 +268,12 @@ impl ClientStream {
         }
     }
 
-    fn note_slow_reader(&self, written: &Poll<io::Result<impl Sized>>) {
+    fn note_timeout(&self, written: &Poll<io::Result<impl Sized>>) {
         if let Poll::Ready(Err(error)) = written
             && error.kind() == io::ErrorKind::TimedOut
         {
-            self.edge.connections.metrics().cut(Cut::SlowReader);
+            let cut = if self.outbound.is_late() { Cut::SlowAnswer } else { Cut::SlowReader };
+            self.edge.connections.metrics().cut(cut);
         }
     }
 }
@@ -279,14 +281,14 @@ impl ClientStream {
 impl AsyncRead for ClientStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
-        if let Some(refusal) = stream.refusal() {
-            return stream.poll_refused(refusal, cx);
+        if let Some(refused) = stream.refused() {
+            return stream.poll_refused(refused, cx);
         }
         let before = buffer.filled().len();
         let read = ready!(stream.poll_followed(cx, buffer));
-        match stream.refusal() {
+        match stream.refused() {
             // What may pass goes first.
-            Some(refusal) if read.is_ok() && buffer.filled().len() == before => stream.poll_refused(refusal, cx),
+            Some(refused) if read.is_ok() && buffer.filled().len() == before => stream.poll_refused(refused, cx),
             _ => Poll::Ready(read),
         }
     }
@@ -298,10 +300,11 @@ impl AsyncWrite for ClientStream {
         if !stream.is_mid_write
             && let Some(inbound) = &mut stream.inbound
         {
+            let (answer, since) = inbound.answering();
+            stream.outbound.begin(answer, stream.edge.answer_end(since));
             match inbound.see_answer(data) {
                 Ok(false) => {}
-                // A tunnel has no end that could be waited for.
-                Ok(true) => stream.outbound.expect_by(None),
+                Ok(true) => stream.outbound.never_ends(),
                 Err(violation) => return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, violation))),
             }
         }
@@ -314,7 +317,7 @@ impl AsyncWrite for ClientStream {
         if let Poll::Ready(Ok(length)) = &written {
             stream.is_mid_write = *length < data.len();
         }
-        stream.note_slow_reader(&written);
+        stream.note_timeout(&written);
         written
     }
 
@@ -324,7 +327,7 @@ impl AsyncWrite for ClientStream {
         if let (Some(http2), Poll::Ready(Err(_))) = (&mut stream.http2, &flushed) {
             http2.leave();
         }
-        stream.note_slow_reader(&flushed);
+        stream.note_timeout(&flushed);
         flushed
     }
 

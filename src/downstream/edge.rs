@@ -12,6 +12,7 @@ use http::{Method, Uri, Version};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
 
 /// Where the bytes of clients are checked against.
 pub struct Edge {
@@ -40,6 +41,11 @@ impl Edge {
 
     pub(super) const fn send_pace(&self) -> Pace {
         Pace::new(self.limits.send_rate, Limits::GRACE)
+    }
+
+    /// When an answer must be whole whose request has been here since then.
+    pub(super) fn answer_end(&self, since: Instant) -> Option<Instant> {
+        self.limits.write_timeout.map(|timeout| since + timeout)
     }
 
     /// Counts and logs a request that nobody else will: its head was refused. Nothing of it is known for certain, so the

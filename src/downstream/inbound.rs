@@ -1,33 +1,41 @@
 //! The way in of HTTP/1: bytes are followed before Pingora has them, and end where they are no longer a request, or no
 //! longer come in time.
 
+use crate::downstream::alarm::Alarm;
 use crate::downstream::edge::Edge;
 use crate::downstream::framing::{Framing, Violation};
 use crate::downstream::pace::Pace;
 use crate::downstream::refusal::Refusal;
-use std::pin::Pin;
+use crate::downstream::turn::{Stage, Turn};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 /// What a client sends on a connection of HTTP/1.
+///
+/// Requests are counted from 1, and whatever is kept here of one says of which it is: several may be on their way.
 pub(super) struct Inbound {
     framing: Framing,
-    /// Requests that are through with: answered, or given up.
+    /// Requests that are through with: answered, and their bodies read to the end.
     finished: AtomicU64,
     /// The answer whose head goes out, or has gone, counted as the finished ones are.
     head_out: u64,
-    /// Why nothing more is taken.
-    refusal: Option<Refusal>,
-    /// Somebody is at work on the refused request: its head had passed.
-    in_body: bool,
-    /// The end of the head under way; on a new connection, of the first.
-    head_by: Option<Pin<Box<Sleep>>>,
+    turn: Turn,
+    /// Where nothing more is taken.
+    refused: Option<Refused>,
+    /// The end of the wait for a head.
+    alarm: Alarm,
+    /// That of the body of the last request whose head is complete.
     pace: Pace,
-    /// `read_timeout` of the request under way.
-    deadline: Option<Instant>,
-    /// When the head under way began.
-    began: Instant,
+}
+
+/// A request that is not taken, or not to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refused {
+    request: u64,
+    pub why: Refusal,
+    /// Somebody is at work on it: its head had passed.
+    pub in_body: bool,
 }
 
 impl Inbound {
@@ -36,32 +44,28 @@ impl Inbound {
             framing: Framing::new(edge.head_limits()),
             finished: AtomicU64::new(0),
             head_out: 0,
-            refusal: None,
-            in_body: false,
-            head_by: None,
+            turn: Turn::first(),
+            refused: None,
+            alarm: Alarm::new(),
             pace: edge.receive_pace(),
-            deadline: None,
-            began: Instant::now(),
         }
     }
 
     /// Follows bytes that have come, and says how many of them may pass.
-    pub(super) fn take(&mut self, bytes: &[u8], edge: &Edge) -> usize {
-        let (heads, was_idle) = (self.framing.requests(), self.framing.is_between_requests());
+    pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
+        let heads = self.framing.requests();
         let followed = self.framing.follow(bytes);
+        self.update_turn();
         if self.framing.requests() != heads {
-            self.head_by = None;
             self.pace.restart();
-            self.deadline = edge.limits.read_timeout.map(|timeout| Instant::now() + timeout);
-        } else if was_idle && self.framing.is_in_head() && heads > 0 {
-            // The deadline of the first head runs since the connection was there.
-            self.began = Instant::now();
         }
         self.pace.moved(bytes.len());
         match followed {
             Ok(()) => bytes.len(),
             Err(refused) => {
-                self.refuse(Refusal::Violation(refused.violation), refused.in_body);
+                // A head that is refused is not counted.
+                let request = self.framing.requests() + u64::from(!refused.in_body);
+                self.refuse(request, Refusal::Violation(refused.violation), refused.in_body);
                 refused.passed
             }
         }
@@ -69,40 +73,63 @@ impl Inbound {
 
     /// Nothing comes. Ready when that is the client's fault; then there is a refusal, unless it has not sent anything.
     pub(super) fn poll_overdue(&mut self, cx: &mut Context<'_>, edge: &Edge) -> Poll<()> {
-        if self.framing.is_in_body() {
-            ready!(self.pace.poll_exhausted(cx, self.deadline));
-            self.refuse(Refusal::SlowBody, true);
-            return Poll::Ready(());
+        self.update_turn();
+        let limits = &edge.limits;
+        let request = self.turn.request();
+        match self.turn.stage() {
+            // Of those behind it nothing is due.
+            Stage::UnderWay if self.framing.requests() > request || !self.framing.is_in_body() => Poll::Pending,
+            Stage::UnderWay => {
+                let deadline = limits.read_timeout.map(|timeout| self.turn.since() + timeout);
+                ready!(self.pace.poll_exhausted(cx, deadline));
+                self.refuse(request, Refusal::SlowBody, true);
+                Poll::Ready(())
+            }
+            // The time between requests is bounded by Pingora.
+            Stage::Awaited if request > 1 => Poll::Pending,
+            stage => {
+                ready!(self.alarm.poll_at(cx, self.turn.began() + limits.head_timeout));
+                if stage == Stage::Head {
+                    self.refuse(request, Refusal::SlowHead, false);
+                }
+                Poll::Ready(())
+            }
         }
-        let is_new = self.framing.requests() == 0;
-        if !self.framing.is_in_head() && !is_new {
-            return Poll::Pending;
-        }
-        let end = self.began + edge.limits.head_timeout;
-        let timer = self.head_by.get_or_insert_with(|| Box::pin(sleep_until(end)));
-        ready!(timer.as_mut().poll(cx));
-        if self.framing.is_in_head() {
-            self.refuse(Refusal::SlowHead, false);
-        }
-        Poll::Ready(())
     }
 
-    /// Why nothing more is taken.
-    pub(super) const fn refusal(&self) -> Option<Refusal> {
-        self.refusal
+    /// What has its turn by what has come and what is through with.
+    fn update_turn(&mut self) {
+        let request = self.finished() + 1;
+        let stage = match self.framing.is_between_requests() {
+            _ if self.is_answering() => Stage::UnderWay,
+            true => Stage::Awaited,
+            false => Stage::Head,
+        };
+        self.turn.come_to(request, stage);
     }
 
-    /// Whether the refusal is of a request that nobody else knows of.
-    pub(super) const fn is_refused_in_head(&self) -> bool {
-        self.refusal.is_some() && !self.in_body
+    /// Where nothing more is taken.
+    pub(super) const fn refused(&self) -> Option<Refused> {
+        self.refused
     }
 
-    const fn refuse(&mut self, refusal: Refusal, in_body: bool) {
-        (self.refusal, self.in_body) = (Some(refusal), in_body);
+    /// Whether those before it are through with.
+    pub(super) fn is_its_turn(&self, refused: Refused) -> bool {
+        refused.request == self.finished() + 1
+    }
+
+    /// Why the request under way was not taken to its end.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        let under_way = |refused: &Refused| refused.in_body && refused.request == self.finished() + 1;
+        self.refused.filter(under_way).map(|refused| refused.why)
+    }
+
+    const fn refuse(&mut self, request: u64, why: Refusal, in_body: bool) {
+        self.refused = Some(Refused { request, why, in_body });
     }
 
     /// Whether a request is under way that came before.
-    pub(super) fn is_answering(&self) -> bool {
+    fn is_answering(&self) -> bool {
         self.framing.requests() > self.finished()
     }
 
@@ -112,13 +139,20 @@ impl Inbound {
     }
 
     /// Whether the client still owes a part of a request's body.
-    pub(super) const fn is_in_body(&self) -> bool {
-        self.framing.is_in_body() || self.in_body
+    pub(super) fn is_in_body(&self) -> bool {
+        self.framing.is_in_body() || self.refused.is_some_and(|refused| refused.in_body)
+    }
+
+    /// Which answer is being written, and since when the request for it is complete but for its body.
+    pub(super) fn answering(&mut self) -> (u64, Instant) {
+        self.update_turn();
+        (self.turn.request(), self.turn.since())
     }
 
     /// Since the head under way began.
-    pub(super) fn age(&self) -> std::time::Duration {
-        self.began.elapsed()
+    pub(super) fn age(&mut self) -> std::time::Duration {
+        self.update_turn();
+        self.turn.began().elapsed()
     }
 
     /// How many heads were complete.
@@ -150,7 +184,7 @@ impl Inbound {
         }
         self.head_out = answer;
         if is_switch {
-            self.framing.tunnel().inspect_err(|violation| self.refuse(Refusal::Violation(*violation), true))?;
+            self.framing.tunnel().inspect_err(|violation| self.refuse(answer, Refusal::Violation(*violation), true))?;
         }
         Ok(is_switch)
     }

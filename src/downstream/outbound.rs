@@ -16,20 +16,36 @@ pub(super) struct Outbound {
     held: Vec<u8>,
     /// How much of `held` is sent.
     sent: usize,
+    /// The answer under way: that to so many-th request.
+    answer: u64,
     pace: Pace,
-    /// `write_timeout` of the answer under way.
+    /// Its `write_timeout`.
     deadline: Option<Instant>,
+    /// It was not whole by then, though the client took all there was.
+    is_late: bool,
 }
 
 impl Outbound {
     pub(super) const fn new(pace: Pace) -> Self {
-        Self { held: Vec::new(), sent: 0, pace, deadline: None }
+        Self { held: Vec::new(), sent: 0, answer: 0, pace, deadline: None, is_late: false }
     }
 
-    /// An answer is expected, by `deadline`.
-    pub(super) fn expect_by(&mut self, deadline: Option<Instant>) {
-        self.deadline = deadline;
-        self.pace.restart();
+    /// What is written now is of this answer, which must be sent by `deadline`.
+    pub(super) const fn begin(&mut self, answer: u64, deadline: Option<Instant>) {
+        if self.answer != answer {
+            (self.answer, self.deadline, self.is_late) = (answer, deadline, false);
+            self.pace.restart();
+        }
+    }
+
+    /// The answer has no end that could be waited for.
+    pub(super) const fn never_ends(&mut self) {
+        self.deadline = None;
+    }
+
+    /// Whether the answer was not whole by its deadline, though the client took all there was.
+    pub(super) const fn is_late(&self) -> bool {
+        self.is_late
     }
 
     pub(super) fn poll_write(
@@ -38,8 +54,10 @@ impl Outbound {
         cx: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Poll::Ready(Err(too_slow()));
+        if !self.pace.is_waiting() && self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            // A short answer that says so may still leave.
+            (self.deadline, self.is_late) = (None, true);
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the answer is too late")));
         }
         if self.held.len() + data.len() <= HELD {
             self.held.reserve_exact(if self.held.capacity() == 0 { HELD } else { 0 });

@@ -44,6 +44,11 @@ impl Pace {
         }
     }
 
+    /// Whether nothing moves, as far as is known.
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.since.is_some()
+    }
+
     /// Nothing moves. Ready when that has been so for too long, or when it is `deadline`.
     pub(super) fn poll_exhausted(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
         if self.since.is_none() {

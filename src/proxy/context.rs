@@ -77,6 +77,9 @@ pub struct Route {
     pub is_answered: bool,
     /// Whether it has led to an interim answer.
     pub has_begun: bool,
+    /// By which it is made. Of HTTP/2 Pingora bounds the wait for a head as a whole, and gives up a connection on which none
+    /// came (`pingora-proxy/src/proxy_h2.rs`), which it does not where we end the wait.
+    pub version: Version,
     /// Why its connection cannot be used.
     pub unfit: Option<Unfit>,
     /// The token of the attempt, where the connection depends on it: the certificate that is shown and the token that is
@@ -104,6 +107,7 @@ impl Route {
             attempts: 0,
             is_answered: false,
             has_begun: false,
+            version: Version::HTTP_11,
             unfit: None,
             bound: None,
             generation: 0,

@@ -57,6 +57,8 @@ mod secrecy;
 mod security;
 #[path = "../security/limits.rs"]
 mod security_limits;
+#[path = "../security/pipelining.rs"]
+mod security_pipelining;
 #[path = "../security/smuggling.rs"]
 mod security_smuggling;
 #[path = "../security/trust.rs"]

@@ -10,6 +10,8 @@ pub enum Cut {
     Refused,
     /// It took its answer too slowly.
     SlowReader,
+    /// Its answer was not whole in time, though it took all there was.
+    SlowAnswer,
     /// It was between two requests when there was no room for another client.
     GaveWay,
     /// It did not begin as its listener wants: no TLS, no PROXY header, or not in time.
@@ -19,12 +21,14 @@ pub enum Cut {
 }
 
 impl Cut {
-    const ALL: [Self; 5] = [Self::Refused, Self::SlowReader, Self::GaveWay, Self::Entrance, Self::Http2];
+    const ALL: [Self; 6] =
+        [Self::Refused, Self::SlowReader, Self::SlowAnswer, Self::GaveWay, Self::Entrance, Self::Http2];
 
     const fn label(self) -> &'static str {
         match self {
             Self::Refused => "refused",
             Self::SlowReader => "slow_reader",
+            Self::SlowAnswer => "slow_answer",
             Self::GaveWay => "gave_way",
             Self::Entrance => "entrance",
             Self::Http2 => "http2",
