@@ -348,18 +348,19 @@ impl Proxy {
         most.is_some_and(|most| wire::connection(session).is_some_and(|client| client.answered() + 1 >= most))
     }
 
-    /// Bounds the time that the client may idle after this request, if it may stay at all: `Connection: close` is its own
-    /// word, a process that drains wants it gone, and so do others when there is no more room. Pingora would keep it for
-    /// ever after the first request (`pingora-core/src/protocols/http/v1/server.rs`, `respect_keepalive`), so it is set for
-    /// each. Of several `Connection` fields it looks at the first alone.
+    /// Whether the connection stays after this request, if the client wants that: a process that drains wants it gone, and so do
+    /// others when there is no more room. Of several `Connection` fields Pingora looks at the first alone.
     fn limit_keepalive(&self, session: &mut Session) {
-        if session.get_keepalive().is_some() {
-            let wants_to_go = upgrade::lists(&session.req_header().headers, &header::CONNECTION, b"close");
-            let may_stay = !wants_to_go
-                && !self.in_flight.is_draining()
-                && !self.connections.are_scarce()
-                && !self.is_last(session);
-            session.set_keepalive(may_stay.then_some(self.limits.idle_timeout.as_secs()));
+        if session.get_keepalive().is_none() {
+            return;
+        }
+        let is_last = self.is_last(session);
+        if is_last {
+            self.connections.ended_with_last_request();
+        }
+        let wants_to_go = upgrade::lists(&session.req_header().headers, &header::CONNECTION, b"close");
+        if wants_to_go || is_last || self.in_flight.is_draining() || self.connections.are_scarce() {
+            session.set_keepalive(None);
         }
     }
 }

@@ -23,8 +23,8 @@ use tokio::time::sleep;
 /// After the system had no descriptor or memory for a connection. It says so again at once as long as that lasts.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long Pingora waits for a piece of a connection's first head, in seconds.
-const FIRST_READ: u64 = 60;
+/// Pingora's word for a connection that stays without end.
+const NO_END: u64 = 0;
 
 /// A listener and what its connections are served by.
 pub struct Accepting<A> {
@@ -162,11 +162,12 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
     }
 }
 
-/// Serves one request of HTTP/1 after the other. Pingora's own loop (`pingora-core/src/apps/mod.rs`, `process_new`) does the same
-/// and does not say where a request ends.
+/// Serves one request of HTTP/1 after the other. Pingora's own loop (`pingora-core/src/apps/mod.rs`, `process_new`) does not say
+/// where a request ends, and takes the time that a connection may idle for the longest wait within a head as well
+/// (`protocols/http/v1/server.rs`, `read_request_buf`); so there is no such time, and `Inbound` ends the wait.
 async fn serve_requests<A: HttpServerApp>(app: &Arc<A>, stream: Stream, stop: &ShutdownWatch) {
     let mut session = ServerSession::new_http1(stream);
-    session.set_keepalive(Some(FIRST_READ));
+    session.set_keepalive(Some(NO_END));
     let mut reused = app.process_new_http(session, stop).await;
     while let Some((stream, settings)) = reused.map(ReusedHttpStream::consume) {
         ClientStream::of(stream.as_ref()).inspect(|stream| stream.finish_request());
@@ -174,6 +175,7 @@ async fn serve_requests<A: HttpServerApp>(app: &Arc<A>, stream: Stream, stop: &S
         if let Some(settings) = settings {
             settings.apply_to_session(&mut session);
         }
+        session.set_keepalive(Some(NO_END));
         reused = app.process_new_http(session, stop).await;
     }
 }

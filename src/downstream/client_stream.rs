@@ -176,7 +176,7 @@ impl ClientStream {
                     return Poll::Ready(Ok(()));
                 }
                 let heads = inbound.heads();
-                let passed = inbound.take(came);
+                let passed = inbound.take(came, &self.edge);
                 if inbound.heads() != heads {
                     self.place.presence().is_busy();
                 }

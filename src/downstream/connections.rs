@@ -83,6 +83,11 @@ impl Connections {
         self.room.available_permits() < self.most.div_ceil(16).min(64)
     }
 
+    /// Counts a connection that ends because it has had all its requests.
+    pub fn ended_with_last_request(&self) {
+        self.metrics.cut(Cut::LastRequest);
+    }
+
     /// Asks the oldest connection that is between two requests to close.
     fn let_one_go(&self) {
         let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);

@@ -76,15 +76,48 @@ fn a_client_that_says_nothing_is_gone_without_a_word() {
     let gateway = limited(&upstream, &json!({ "read_header_timeout": "200ms" }));
     Connection::open(gateway.address).expect_closed();
     assert_eq!(failures(&gateway, "request_timeout"), 0.0, "nothing was asked");
+    assert_eq!(cut(&gateway, "silent"), 1.0);
 }
 
 #[test]
 fn an_idle_client_is_gone_after_the_idle_timeout() {
     let upstream = Upstream::echo();
-    let gateway = limited(&upstream, &json!({ "idle_timeout": "1s" }));
+    let gateway = limited(&upstream, &json!({ "idle_timeout": "200ms" }));
     let mut client = Connection::open(gateway.address);
     assert_eq!(client.request(get()).status, 200);
     client.expect_closed();
+    assert_eq!(cut(&gateway, "idle"), 1.0);
+}
+
+#[test]
+fn the_idle_timeout_ends_with_the_first_byte_of_a_head() {
+    let upstream = Upstream::echo();
+    let gateway = limited(&upstream, &json!({ "idle_timeout": "300ms", "read_header_timeout": "800ms" }));
+    let mut client = Connection::open(gateway.address);
+    assert_eq!(client.request(get()).status, 200);
+    client.write("GET /a HT");
+    let mut other = Connection::open(gateway.address);
+    assert_eq!(other.request(get()).status, 200);
+    other.expect_closed();
+    client.write("TP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.response().status, 200);
+    client.write("GET /a HT");
+    assert_eq!(client.response().status, 408, "it has the time of a head");
+}
+
+#[test]
+fn read_timeout_is_for_the_head_as_well_and_for_a_client_that_never_pauses() {
+    let upstream = Upstream::echo();
+    let keys = json!({ "read_timeout": "300ms", "extra_config": { "router": { "max_payload": 0 } } });
+    let gateway = limited(&upstream, &keys);
+    let mut client = Connection::open(gateway.address);
+    client.write("GET /a HT");
+    assert_eq!(client.response().status, 408);
+    let mut client = Connection::open(gateway.address);
+    client.write("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let chunk = [b"8000\r\n".to_vec(), vec![b'x'; 0x8000], b"\r\n".to_vec()].concat();
+    eventually(PATIENCE, "the client is given up", || client.try_write(&chunk).is_err());
+    assert_eq!(failures(&gateway, "request_timeout"), 2.0);
 }
 
 #[test]
@@ -250,6 +283,7 @@ fn a_connection_ends_after_so_many_answers() {
     let told: Vec<_> = (0..3).map(|_| client.request(get()).header("connection").map(str::to_owned)).collect();
     client.expect_closed();
     assert_eq!(told.last().cloned().flatten().as_deref(), Some("close"), "{told:?}");
+    assert_eq!(cut(&gateway, "last_request"), 1.0);
 }
 
 #[test]

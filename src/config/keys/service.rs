@@ -29,7 +29,7 @@ pub(super) const KEYS: &[Key] = &[
     supported("debug_endpoint", Boolean, "serve /__debug/"),
     supported("echo_endpoint", Boolean, "serve /__echo/"),
     supported("max_shutdown_wait_time", Duration, "how long a drain may take; 30s unless set"),
-    supported("read_timeout", Duration, "how long a whole request may take to come in, its body included"),
+    supported("read_timeout", Duration, "how long a whole request may take to come in, its head and its body"),
     supported("read_header_timeout", Duration, "how long the head of a request may take to come in; 10s unless set"),
     supported("write_timeout", Duration, "from the head of a request to the end of its answer"),
     supported("idle_timeout", Duration, "how long a client may keep a connection between requests; 60s unless set"),

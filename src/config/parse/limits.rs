@@ -8,7 +8,6 @@ use super::super::read::{Context, Object};
 use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::str::FromStr;
-use std::time::Duration;
 
 const WHOLE: &str = "a whole number that is not negative";
 
@@ -22,7 +21,7 @@ pub(super) fn limits(cx: &mut Context<'_>, root: &Object<'_>, namespace: Option<
     let head_size = at_most(cx, root, "max_header_bytes", Limits::LARGEST_HEAD);
     let limits = Limits {
         head_timeout: head_timeout.unwrap_or(default.head_timeout),
-        idle_timeout: idle_timeout.map_or(default.idle_timeout, whole_seconds),
+        idle_timeout: idle_timeout.unwrap_or(default.idle_timeout),
         read_timeout,
         write_timeout,
         head_size: head_size.unwrap_or(default.head_size),
@@ -47,11 +46,6 @@ fn named(cx: &mut Context<'_>, object: &Object<'_>, default: Limits) -> Limits {
         h2_idle_timeout: h2_idle_timeout.unwrap_or(default.h2_idle_timeout),
         ..default
     }
-}
-
-/// Pingora counts the time that a connection may idle in seconds; less than one would be none.
-fn whole_seconds(time: Duration) -> Duration {
-    Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0))
 }
 
 fn number(cx: &mut Context<'_>, object: &Object<'_>, key: &str) -> Option<u32> {

@@ -18,11 +18,26 @@ pub enum Cut {
     Entrance,
     /// It broke the rules of HTTP/2, or wanted too much of us by them.
     Http2,
+    /// It said nothing at all in the time of its first head.
+    Silent,
+    /// It was between two requests for too long.
+    Idle,
+    /// It has had as many answers as a connection may.
+    LastRequest,
 }
 
 impl Cut {
-    const ALL: [Self; 6] =
-        [Self::Refused, Self::SlowReader, Self::SlowAnswer, Self::GaveWay, Self::Entrance, Self::Http2];
+    const ALL: [Self; 9] = [
+        Self::Refused,
+        Self::SlowReader,
+        Self::SlowAnswer,
+        Self::GaveWay,
+        Self::Entrance,
+        Self::Http2,
+        Self::Silent,
+        Self::Idle,
+        Self::LastRequest,
+    ];
 
     const fn label(self) -> &'static str {
         match self {
@@ -32,6 +47,9 @@ impl Cut {
             Self::GaveWay => "gave_way",
             Self::Entrance => "entrance",
             Self::Http2 => "http2",
+            Self::Silent => "silent",
+            Self::Idle => "idle",
+            Self::LastRequest => "last_request",
         }
     }
 }
