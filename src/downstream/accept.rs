@@ -107,21 +107,19 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         let stopped = stop.wait_for(|stop| *stop);
         tokio::pin!(stopped);
         loop {
+            // The client first: others must not give way for one who is not there.
             let next = async {
-                let place = self.edge.connections.place().await;
-                (listener.accept().await, place)
+                let accepted = listener.accept().await?;
+                Ok((accepted, self.edge.connections.place().await))
             };
-            let (accepted, place) = tokio::select! {
+            let next = tokio::select! {
                 biased;
                 _ = &mut stopped => return,
                 next = next => next,
             };
-            match accepted {
-                Ok((tcp, client)) => self.serve(tcp, client, place),
-                Err(error) => {
-                    drop(place);
-                    self.failed(&error).await;
-                }
+            match next {
+                Ok(((tcp, client), place)) => self.serve(tcp, client, place),
+                Err(error) => self.failed(&error).await,
             }
         }
     }

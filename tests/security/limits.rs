@@ -256,6 +256,26 @@ fn an_idle_client_gives_way_when_there_is_no_room_and_a_busy_one_does_not() {
 }
 
 #[test]
+fn nobody_gives_way_for_a_client_that_is_not_there() {
+    let upstream = Upstream::echo();
+    let mut configuration = json!({ "endpoints": [endpoint("/a", &upstream.url(), "/a")] });
+    configuration["extra_config"] = json!({
+        "limits": { "max_connections": 2 },
+        "listeners": [{ "listen": "127.0.0.1:0" }, { "listen": "127.0.0.1:0" }],
+    });
+    let gateway = Running::start(configuration);
+    let open = || gateway.metric(r#"porteur_connections_open{listener="public"}"#);
+    let mut clients = [gateway.address, gateway.further[0]].map(Connection::open);
+    eventually(PATIENCE, "both are in", || open() == 2.0);
+    assert_eq!(clients[0].request(get()).status, 200);
+    let waits = gateway.metric(r#"porteur_accept_waits_total{listener="public"}"#);
+    assert_eq!((cut(&gateway, "gave_way"), waits), (0.0, 0.0));
+    // And whoever comes at any listener is served.
+    assert_eq!(Connection::open(gateway.further[1]).request(get()).status, 200);
+    clients[1].expect_closed();
+}
+
+#[test]
 fn one_request_too_many_is_503_with_a_time_to_come_back() {
     let latch = Latch::new();
     let held = latch.clone();
