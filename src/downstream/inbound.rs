@@ -304,7 +304,7 @@ mod tests {
         let mut inbound = Inbound::new(&edge);
         inbound.take(&POST[..9], &edge);
         advance(seconds(8)).await;
-        inbound.take(&[&POST[9..], &[b'x'; 50_000]].concat(), &edge);
+        inbound.take(&[&POST[9..], &vec![b'x'; 50_000]].concat(), &edge);
         assert_eq!(given_up(&mut inbound, &edge, 600, b"").await, 4);
         assert_eq!(inbound.refusal(), Some(Refusal::SlowBody));
     }
