@@ -184,10 +184,9 @@ fn group(model: &UpstreamTransport) -> u64 {
     let mut hash = DefaultHasher::new();
     let tls = &model.tls;
     (tls.insecure, tls.only_these, tls.min_version == TlsVersion::Tls13).hash(&mut hash);
-    tls.authorities.iter().for_each(|der| der.as_ref().hash(&mut hash));
-    for der in tls.client_certificate.iter().flat_map(|certificate| &certificate.chain) {
-        der.as_ref().hash(&mut hash);
-    }
+    // Slices are hashed with their lengths: where one list ends and the next begins is part of it.
+    let chain = tls.client_certificate.as_ref().map(|certificate| &*certificate.chain);
+    (&*tls.authorities, chain).hash(&mut hash);
     (model.http_version, model.max_h2_streams, model.h2_ping_interval, model.disable_keep_alives).hash(&mut hash);
     hash.finish()
 }
@@ -195,6 +194,7 @@ fn group(model: &UpstreamTransport) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ClientCertificate;
 
     fn transport(change: impl FnOnce(&mut UpstreamTransport)) -> Transport {
         let mut model = UpstreamTransport::default();
@@ -214,19 +214,46 @@ mod tests {
             model.tls.authorities.push(made.cert.der().clone());
             model.tls.only_these = true;
         };
+        let [one, two, three] = ["1", "2", "3"].map(|name| {
+            let made = rcgen::generate_simple_self_signed([format!("{name}.test")]).expect("a certificate");
+            (made.cert.der().clone(), made.cert.pem(), made.signing_key.serialize_pem())
+        });
+        let client = |own: &(_, String, String), more: &str| {
+            let chain = format!("{}{more}", own.1);
+            Some(Arc::new(ClientCertificate::read(chain.as_bytes(), own.2.as_bytes()).expect("a pair")))
+        };
         let profiles = [
             transport(|_| {}),
             transport(authority),
             transport(authority),
+            transport(|model| model.tls.client_certificate = client(&one, "")),
+            transport(|model| model.tls.client_certificate = client(&one, &two.1)),
+            // The same certificates one after the other, in other lists.
+            transport(|model| {
+                model.tls.authorities = vec![one.0.clone(), two.0.clone()];
+                model.tls.only_these = true;
+                model.tls.client_certificate = client(&three, "");
+            }),
+            transport(|model| {
+                model.tls.authorities = vec![one.0.clone()];
+                model.tls.only_these = true;
+                model.tls.client_certificate = client(&two, &three.1);
+            }),
+            transport(|model| model.max_h2_streams = 7),
+            transport(|model| model.h2_ping_interval = Some(Duration::from_secs(7))),
+            transport(|model| model.disable_keep_alives = true),
             transport(|model| model.tls.insecure = true),
             transport(|model| model.tls.min_version = TlsVersion::Tls13),
             transport(|model| model.http_version = HttpVersion::Http2),
             transport(|model| model.http_version = HttpVersion::Auto),
         ];
-        let mut hashes: Vec<u64> = profiles.iter().map(|profile| peer(profile).reuse_hash()).collect();
-        hashes.sort_unstable();
-        hashes.dedup();
-        assert_eq!(hashes.len(), profiles.len());
+        // The group alone tells them apart: what Pingora's hash adds is not relied on.
+        for hash in [|profile: &Transport| profile.group, |profile: &Transport| peer(profile).reuse_hash()] {
+            let mut hashes: Vec<u64> = profiles.iter().map(hash).collect();
+            hashes.sort_unstable();
+            hashes.dedup();
+            assert_eq!(hashes.len(), profiles.len());
+        }
         let timeouts = transport(|model| model.dialer_timeout = Duration::from_millis(3));
         assert_eq!(peer(&timeouts).reuse_hash(), peer(&transport(|_| {})).reuse_hash());
     }
