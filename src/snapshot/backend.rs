@@ -110,7 +110,7 @@ impl BackendPlan {
         let compile =
             |policy| TokenUse::compile(policy, &backend.hosts, around.tokens, around.metrics, &endpoint.path.text);
         let token = backend.token.as_ref().map(compile).transpose()?;
-        let transport = Arc::new(Transport::compile(&backend.transport)?);
+        let transport = around.transports.entry(&backend.transport)?;
         let mut headers = headers::allowed(&endpoint.input_headers, backend.input_headers.as_ref());
         if let (AllowList::Only(names), true) = (&mut headers, endpoint.websocket.is_some()) {
             names.extend_from_slice(&headers::HANDSHAKE);

@@ -49,7 +49,7 @@ pub struct Transport {
     h2_ping_interval: Option<Duration>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Tls {
     insecure: bool,
     /// `None`: the system's.
@@ -58,18 +58,46 @@ struct Tls {
     min_version: TlsVersion,
 }
 
+/// The transports of a configuration. Hundreds of backends have a few between them, and each with authorities of its own would read
+/// the system's and keep a copy.
+#[derive(Default)]
+pub struct Transports(Vec<(UpstreamTransport, Arc<Transport>)>);
+
+impl Transports {
+    /// The one that a model says, prepared as far as it can be.
+    ///
+    /// # Errors
+    /// If Pingora cannot read a certificate, or the system's authorities are wanted and cannot be read.
+    pub fn entry(&mut self, model: &UpstreamTransport) -> Result<Arc<Transport>, CompileError> {
+        if let Some((_, found)) = self.0.iter().find(|(known, _)| known == model) {
+            return Ok(found.clone());
+        }
+        let with_same_tls = self.0.iter().find(|(known, _)| known.tls == model.tls);
+        let transport = Arc::new(match with_same_tls {
+            Some((_, found)) => Transport::with(model, found.tls.clone()),
+            None => Transport::compile(model)?,
+        });
+        self.0.push((model.clone(), transport.clone()));
+        Ok(transport)
+    }
+}
+
 impl Transport {
     /// Prepares what can be prepared.
     ///
     /// # Errors
     /// If Pingora cannot read a certificate, or the system's authorities are wanted and cannot be read.
     pub fn compile(model: &UpstreamTransport) -> Result<Self, CompileError> {
-        Ok(Self {
+        Ok(Self::with(model, Tls::compile(&model.tls)?))
+    }
+
+    fn with(model: &UpstreamTransport, tls: Tls) -> Self {
+        Self {
             connect: model.dialer_timeout,
             head: model.response_header_timeout,
             closes: model.disable_keep_alives,
             only_http2: model.http_version == HttpVersion::Http2,
-            tls: Tls::compile(&model.tls)?,
+            tls,
             alpn: match model.http_version {
                 HttpVersion::Http1 => ALPN::H1,
                 HttpVersion::Http2 => ALPN::H2,
@@ -87,7 +115,7 @@ impl Transport {
             },
             max_h2_streams: model.max_h2_streams,
             h2_ping_interval: model.h2_ping_interval,
-        })
+        }
     }
 
     /// A peer with these settings. The name is what the certificate must be for. It is never empty where there is one, which
@@ -256,6 +284,28 @@ mod tests {
         }
         let timeouts = transport(|model| model.dialer_timeout = Duration::from_millis(3));
         assert_eq!(peer(&timeouts).reuse_hash(), peer(&transport(|_| {})).reuse_hash());
+    }
+
+    #[test]
+    fn equal_transports_are_one_and_others_share_their_authorities() {
+        let made = rcgen::generate_simple_self_signed(["a.test".to_owned()]).expect("a certificate");
+        let model = |dialer_timeout, authorities: &[_]| UpstreamTransport {
+            tls: ClientTls { authorities: authorities.to_vec(), only_these: true, ..ClientTls::default() },
+            dialer_timeout: Duration::from_secs(dialer_timeout),
+            ..UpstreamTransport::default()
+        };
+        let authorities = [made.cert.der().clone()];
+        let mut transports = Transports::default();
+        let mut entry = |model| transports.entry(&model).expect("nothing to read");
+        let [one, same, slower, other] =
+            [model(1, &authorities), model(1, &authorities), model(2, &authorities), model(1, &[])].map(&mut entry);
+        let is_shared = |other: &Transport| match (&one.tls.authorities, &other.tls.authorities) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        };
+        assert!(Arc::ptr_eq(&one, &same));
+        assert!(!Arc::ptr_eq(&one, &slower) && is_shared(&slower) && slower.connect == Duration::from_secs(2));
+        assert!(!is_shared(&other));
     }
 
     #[test]
