@@ -33,6 +33,7 @@ use addresses::AddressBook;
 use backend::BackendPlan;
 use endpoint::{EndpointPlan, Surroundings};
 use router::Router;
+use transport::Transports;
 
 /// Everything requests need to know of the configuration.
 #[derive(Debug)]
@@ -103,7 +104,8 @@ impl Snapshot {
         addresses: &mut AddressBook,
         metrics: &Metrics,
     ) -> Result<Self, CompileError> {
-        let mut around = Surroundings { tokens, addresses, metrics, shared_cache: None };
+        let mut around =
+            Surroundings { tokens, addresses, metrics, shared_cache: None, transports: Transports::default() };
         let compile = |endpoint| EndpointPlan::compile(endpoint, &mut around);
         let endpoints = model.endpoints.iter().map(compile).collect::<Result<_, _>>()?;
         metrics.insecure_upstreams.set(insecure_upstreams(model));

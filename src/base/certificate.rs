@@ -10,6 +10,7 @@ use rustls::sign::CertifiedKey;
 use std::fmt;
 
 /// A certificate chain, the client's own first, with the private key that belongs to it.
+#[derive(PartialEq, Eq)]
 pub struct ClientCertificate {
     /// DER, leaf first.
     pub chain: Vec<CertificateDer<'static>>,

@@ -18,6 +18,7 @@ use crate::token::table::TokenTable;
 use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode};
 use prometheus::IntCounter;
+use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,7 +110,7 @@ impl BackendPlan {
         let compile =
             |policy| TokenUse::compile(policy, &backend.hosts, around.tokens, around.metrics, &endpoint.path.text);
         let token = backend.token.as_ref().map(compile).transpose()?;
-        let transport = Arc::new(Transport::compile(&backend.transport)?);
+        let transport = around.transports.entry(&backend.transport)?;
         let mut headers = headers::allowed(&endpoint.input_headers, backend.input_headers.as_ref());
         if let (AllowList::Only(names), true) = (&mut headers, endpoint.websocket.is_some()) {
             names.extend_from_slice(&headers::HANDSHAKE);
@@ -145,7 +146,8 @@ impl BackendPlan {
     }
 }
 
-/// The breaker of a backend, which is the same for as long as its endpoint, hosts and target are.
+/// The breaker of a backend, which is the same for as long as its endpoint, hosts and target are. Of several that are equal, each
+/// has its own, as in KrakenD.
 fn breaker(
     rule: &CircuitBreaker,
     endpoint: &model::Endpoint,
@@ -154,7 +156,12 @@ fn breaker(
 ) -> Arc<Breaker> {
     let (path, target) = (&endpoint.path.text, &backend.url_pattern.text);
     let hosts: Vec<String> = backend.hosts.iter().map(Host::origin).collect();
-    let identity = format!("{:?} {path} {:?} {} {target}", endpoint.methods, backend.method, hosts.join(","));
+    let before = endpoint.backends().take_while(|other| !ptr::eq(*other, backend));
+    let equals = before.filter(|other| {
+        other.url_pattern.text == *target && other.method == backend.method && other.hosts == backend.hosts
+    });
+    let (methods, method, index) = (&endpoint.methods, &backend.method, equals.count());
+    let identity = format!("{methods:?} {path} {method:?} {} {target} {index}", hosts.join(","));
     let name = rule.name.as_ref().unwrap_or(target);
     around.addresses.breakers.entry(identity, name, rule, || around.metrics.upstreams.breaker(path, name))
 }

@@ -9,6 +9,7 @@ use crate::snapshot::addresses::AddressBook;
 use crate::snapshot::backend::BackendPlan;
 use crate::snapshot::composition::ComposePlan;
 use crate::snapshot::conditions::ConditionPlan;
+use crate::snapshot::transport::Transports;
 use crate::telemetry::metrics::{EndpointMetrics, Metrics};
 use crate::token::table::TokenTable;
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub struct Surroundings<'a> {
     pub metrics: &'a Metrics,
     /// The cache of all backends that share one, made by the first of them.
     pub shared_cache: Option<Arc<HttpCache>>,
+    /// How upstreams are connected to, as far as it is compiled.
+    pub transports: Transports,
 }
 
 impl EndpointPlan {

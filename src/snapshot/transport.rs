@@ -80,7 +80,7 @@ impl Unfit {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Tls {
     insecure: bool,
     /// `None`: the system's.
@@ -89,18 +89,46 @@ struct Tls {
     min_version: TlsVersion,
 }
 
+/// The transports of a configuration. Hundreds of backends have a few between them, and each with authorities of its own would read
+/// the system's and keep a copy.
+#[derive(Default)]
+pub struct Transports(Vec<(UpstreamTransport, Arc<Transport>)>);
+
+impl Transports {
+    /// The one that a model says, prepared as far as it can be.
+    ///
+    /// # Errors
+    /// If Pingora cannot read a certificate, or the system's authorities are wanted and cannot be read.
+    pub fn entry(&mut self, model: &UpstreamTransport) -> Result<Arc<Transport>, CompileError> {
+        if let Some((_, found)) = self.0.iter().find(|(known, _)| known == model) {
+            return Ok(found.clone());
+        }
+        let with_same_tls = self.0.iter().find(|(known, _)| known.tls == model.tls);
+        let transport = Arc::new(match with_same_tls {
+            Some((_, found)) => Transport::with(model, found.tls.clone()),
+            None => Transport::compile(model)?,
+        });
+        self.0.push((model.clone(), transport.clone()));
+        Ok(transport)
+    }
+}
+
 impl Transport {
     /// Prepares what can be prepared.
     ///
     /// # Errors
     /// If Pingora cannot read a certificate, or the system's authorities are wanted and cannot be read.
     pub fn compile(model: &UpstreamTransport) -> Result<Self, CompileError> {
-        Ok(Self {
+        Ok(Self::with(model, Tls::compile(&model.tls)?))
+    }
+
+    fn with(model: &UpstreamTransport, tls: Tls) -> Self {
+        Self {
             connect: model.dialer_timeout,
             head: model.response_header_timeout,
             closes: model.disable_keep_alives,
             only_http2: model.http_version == HttpVersion::Http2,
-            tls: Tls::compile(&model.tls)?,
+            tls,
             alpn: match model.http_version {
                 HttpVersion::Http1 => ALPN::H1,
                 HttpVersion::Http2 => ALPN::H2,
@@ -118,7 +146,7 @@ impl Transport {
             },
             max_h2_streams: model.max_h2_streams,
             h2_ping_interval: model.h2_ping_interval,
-        })
+        }
     }
 
     /// A peer with these settings. The name is what the certificate must be for. It is never empty where there is one, which
@@ -247,10 +275,9 @@ fn group(model: &UpstreamTransport) -> u64 {
     let mut hash = DefaultHasher::new();
     let tls = &model.tls;
     (tls.insecure, tls.only_these, tls.min_version == TlsVersion::Tls13).hash(&mut hash);
-    tls.authorities.iter().for_each(|der| der.as_ref().hash(&mut hash));
-    for der in tls.client_certificate.iter().flat_map(|certificate| &certificate.chain) {
-        der.as_ref().hash(&mut hash);
-    }
+    // Slices are hashed with their lengths: where one list ends and the next begins is part of it.
+    let chain = tls.client_certificate.as_ref().map(|certificate| &*certificate.chain);
+    (&*tls.authorities, chain).hash(&mut hash);
     (model.http_version, model.max_h2_streams, model.h2_ping_interval, model.disable_keep_alives).hash(&mut hash);
     hash.finish()
 }
@@ -258,6 +285,7 @@ fn group(model: &UpstreamTransport) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ClientCertificate;
 
     fn transport(change: impl FnOnce(&mut UpstreamTransport)) -> Transport {
         let mut model = UpstreamTransport::default();
@@ -277,21 +305,70 @@ mod tests {
             model.tls.authorities.push(made.cert.der().clone());
             model.tls.only_these = true;
         };
+        let [one, two, three] = ["1", "2", "3"].map(|name| {
+            let made = rcgen::generate_simple_self_signed([format!("{name}.test")]).expect("a certificate");
+            (made.cert.der().clone(), made.cert.pem(), made.signing_key.serialize_pem())
+        });
+        let client = |own: &(_, String, String), more: &str| {
+            let chain = format!("{}{more}", own.1);
+            Some(Arc::new(ClientCertificate::read(chain.as_bytes(), own.2.as_bytes()).expect("a pair")))
+        };
         let profiles = [
             transport(|_| {}),
             transport(authority),
             transport(authority),
+            transport(|model| model.tls.client_certificate = client(&one, "")),
+            transport(|model| model.tls.client_certificate = client(&one, &two.1)),
+            // The same certificates one after the other, in other lists.
+            transport(|model| {
+                model.tls.authorities = vec![one.0.clone(), two.0.clone()];
+                model.tls.only_these = true;
+                model.tls.client_certificate = client(&three, "");
+            }),
+            transport(|model| {
+                model.tls.authorities = vec![one.0.clone()];
+                model.tls.only_these = true;
+                model.tls.client_certificate = client(&two, &three.1);
+            }),
+            transport(|model| model.max_h2_streams = 7),
+            transport(|model| model.h2_ping_interval = Some(Duration::from_secs(7))),
+            transport(|model| model.disable_keep_alives = true),
             transport(|model| model.tls.insecure = true),
             transport(|model| model.tls.min_version = TlsVersion::Tls13),
             transport(|model| model.http_version = HttpVersion::Http2),
             transport(|model| model.http_version = HttpVersion::Auto),
         ];
-        let mut hashes: Vec<u64> = profiles.iter().map(|profile| peer(profile).reuse_hash()).collect();
-        hashes.sort_unstable();
-        hashes.dedup();
-        assert_eq!(hashes.len(), profiles.len());
+        // The group alone tells them apart: what Pingora's hash adds is not relied on.
+        for hash in [|profile: &Transport| profile.group, |profile: &Transport| peer(profile).reuse_hash()] {
+            let mut hashes: Vec<u64> = profiles.iter().map(hash).collect();
+            hashes.sort_unstable();
+            hashes.dedup();
+            assert_eq!(hashes.len(), profiles.len());
+        }
         let timeouts = transport(|model| model.dialer_timeout = Duration::from_millis(3));
         assert_eq!(peer(&timeouts).reuse_hash(), peer(&transport(|_| {})).reuse_hash());
+    }
+
+    #[test]
+    fn equal_transports_are_one_and_others_share_their_authorities() {
+        let made = rcgen::generate_simple_self_signed(["a.test".to_owned()]).expect("a certificate");
+        let model = |dialer_timeout, authorities: &[_]| UpstreamTransport {
+            tls: ClientTls { authorities: authorities.to_vec(), only_these: true, ..ClientTls::default() },
+            dialer_timeout: Duration::from_secs(dialer_timeout),
+            ..UpstreamTransport::default()
+        };
+        let authorities = [made.cert.der().clone()];
+        let mut transports = Transports::default();
+        let mut entry = |model| transports.entry(&model).expect("nothing to read");
+        let [one, same, slower, other] =
+            [model(1, &authorities), model(1, &authorities), model(2, &authorities), model(1, &[])].map(&mut entry);
+        let is_shared = |other: &Transport| match (&one.tls.authorities, &other.tls.authorities) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        };
+        assert!(Arc::ptr_eq(&one, &same));
+        assert!(!Arc::ptr_eq(&one, &slower) && is_shared(&slower) && slower.connect == Duration::from_secs(2));
+        assert!(!is_shared(&other));
     }
 
     #[test]

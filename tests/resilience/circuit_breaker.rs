@@ -1,7 +1,7 @@
 //! Backends that nothing is sent to after too many failures.
 
 use crate::rejection::{guarded, rejects_the_first};
-use crate::support::client::Connection;
+use crate::support::client::{self, Connection};
 use crate::support::gateway::Running;
 use crate::support::poll::{PATIENCE, eventually};
 use crate::support::reply::Reply;
@@ -167,6 +167,24 @@ fn each_endpoint_has_its_own() {
     let gateway = Running::with(&endpoints);
     assert_eq!(statuses(&gateway, 2), [502, 503]);
     assert_eq!(gateway.get("/other").status, 502);
+}
+
+#[test]
+fn breakers_that_look_the_same_are_counted_and_each_has_its_own_failures() {
+    let (upstream, _) = failing(Reply::close);
+    let of_method = |method: &str| {
+        let mut endpoint = endpoint("/", "no-op", &[backend(&upstream, 0, 60)]);
+        endpoint["method"] = json!(method);
+        endpoint
+    };
+    let gateway = Running::with(&["GET", "POST"].map(of_method));
+    for (method, open) in [("GET", 1.0), ("POST", 2.0)] {
+        let answer = Connection::open(gateway.address).request(client::request(method, "/", &[], b""));
+        assert_eq!((answer.status, gateway.metric(OPEN)), (502, open), "{method}");
+    }
+    let equals = [0, 0].map(|max_errors| backend(&upstream, max_errors, 60));
+    let gateway = Running::with(&[endpoint("/", "json", &equals)]);
+    assert_eq!((gateway.get("/").status, gateway.metric(OPEN)), (502, 2.0));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How the upstreams of a backend are connected to: what the service says, and what `backend/http/client` says in its place.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamTransport {
     /// `client_tls`.
     pub tls: ClientTls,
@@ -30,7 +30,7 @@ pub struct UpstreamTransport {
 }
 
 /// The TLS side of it. Without `client_tls` this is what it is by default.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientTls {
     /// `allow_insecure_connections`: certificates are not checked.
     pub insecure: bool,

@@ -5,7 +5,7 @@ use super::register;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Addresses that have a value of their own at one time. Of a service with more, the others are checked all the same.
 const MOST_ADDRESSES: usize = 1024;
@@ -42,7 +42,7 @@ impl UpstreamsMetrics {
             )?,
             open: gauge(
                 "porteur_circuit_breaker_open",
-                "1 while a circuit breaker lets no request pass, or one that tries.",
+                "Circuit breakers that let no request pass, or one that tries.",
                 &["endpoint", "name"],
             )?,
             healthy: gauge(
@@ -70,7 +70,7 @@ impl UpstreamsMetrics {
     /// The state of a circuit breaker.
     #[must_use]
     pub fn breaker(&self, endpoint: &str, name: &str) -> BreakerGauge {
-        BreakerGauge(Some(self.open.with_label_values(&[endpoint, name])))
+        BreakerGauge { open: Some(self.open.with_label_values(&[endpoint, name])), is_open: AtomicBool::new(false) }
     }
 }
 
@@ -118,22 +118,33 @@ impl UpstreamMetrics {
     }
 }
 
-/// The state of a circuit breaker, as it is shown.
+/// The state of a circuit breaker, as it is shown: several may have the same labels, so those that are open are counted.
 #[derive(Debug)]
-pub struct BreakerGauge(Option<IntGauge>);
+pub struct BreakerGauge {
+    open: Option<IntGauge>,
+    is_open: AtomicBool,
+}
 
 impl BreakerGauge {
     /// One that nobody sees.
     #[must_use]
     pub const fn unseen() -> Self {
-        Self(None)
+        Self { open: None, is_open: AtomicBool::new(false) }
     }
 
     /// Whether it is open.
     pub fn set(&self, is_open: bool) {
-        if let Some(gauge) = &self.0 {
-            gauge.set(is_open.into());
+        if self.is_open.swap(is_open, Ordering::Relaxed) != is_open
+            && let Some(gauge) = &self.open
+        {
+            gauge.add(if is_open { 1 } else { -1 });
         }
+    }
+}
+
+impl Drop for BreakerGauge {
+    fn drop(&mut self) {
+        self.set(false);
     }
 }
 
@@ -173,6 +184,22 @@ impl Drop for Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn breakers_with_the_same_labels_are_counted_while_they_are_open() {
+        let metrics = UpstreamsMetrics::new(&Registry::new()).expect("no name twice");
+        let open = || metrics.open.with_label_values(&["/", "b"]).get();
+        let [one, two] = [(); 2].map(|()| metrics.breaker("/", "b"));
+        one.set(true);
+        one.set(true);
+        two.set(false);
+        assert_eq!(open(), 1);
+        two.set(true);
+        assert_eq!(open(), 2);
+        drop(two);
+        one.set(false);
+        assert_eq!(open(), 0);
+    }
 
     #[test]
     fn addresses_are_shown_while_they_are_there_and_not_without_bound() {
