@@ -163,11 +163,6 @@ impl Inbound {
         self.framing.is_between_requests() && !self.is_answering()
     }
 
-    /// Whether the client still owes a part of a request's body.
-    pub(super) fn is_in_body(&self) -> bool {
-        self.framing.is_in_body() || self.refused.is_some_and(|refused| refused.in_body)
-    }
-
     /// Which answer is being written, and since when the request for it is complete but for its body.
     pub(super) fn answering(&mut self) -> (u64, Instant) {
         self.update_turn();
@@ -304,7 +299,7 @@ mod tests {
         let mut inbound = Inbound::new(&edge);
         inbound.take(&POST[..9], &edge);
         advance(seconds(8)).await;
-        inbound.take(&[&POST[9..], &vec![b'x'; 50_000]].concat(), &edge);
+        inbound.take(&[&POST[9..], &[b'x'; 5_000]].concat(), &edge);
         assert_eq!(given_up(&mut inbound, &edge, 600, b"").await, 4);
         assert_eq!(inbound.refusal(), Some(Refusal::SlowBody));
     }

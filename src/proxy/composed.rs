@@ -19,9 +19,6 @@ use pingora_proxy::Session;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a request's body may take to come in. Until then no backend has been asked.
-const UPLOAD: Duration = Duration::from_secs(60);
-
 /// Answers the request.
 pub(super) async fn answer(
     composer: &Arc<Composer>,
@@ -32,10 +29,9 @@ pub(super) async fn answer(
 ) -> Result<bool> {
     ctx.composed = Some(Composed { plan: plan.clone(), attempts: 0 });
     let limit = plan.common.max_payload.map_or(LONGEST_BODY, |limit| limit.min(LONGEST_BODY));
-    let (body, share) = match tokio::time::timeout(UPLOAD, body(session, composer, limit)).await {
-        Ok(Ok(body)) => body?,
-        Ok(Err(failure)) => return refuse(session, ctx, failure).await,
-        Err(_) => return refuse(session, ctx, Failure::RequestTimeout).await,
+    let (body, share) = match in_time(session, composer, limit, plan.common.timeout).await {
+        Ok(body) => body?,
+        Err(failure) => return refuse(session, ctx, failure).await,
     };
     if let Some(Err(violation)) = plan.common.json_schema.as_ref().map(|schema| schema.check(&body)) {
         ctx.failure = Some(Failure::BadRequest);
@@ -58,7 +54,21 @@ pub(super) async fn answer(
     Ok(true)
 }
 
-/// The whole body, or why it is refused.
+/// The whole body, or why it is refused. Until it is here no backend has been asked. On a connection of HTTP/1 the limits of
+/// clients bound it, as they do where bytes pass; in HTTP/2, which has none for bodies, the endpoint's timeout does.
+async fn in_time(
+    session: &mut Session,
+    composer: &Composer,
+    limit: usize,
+    timeout: Duration,
+) -> std::result::Result<Result<(Bytes, Held)>, Failure> {
+    if !session.is_http2() {
+        return body(session, composer, limit).await;
+    }
+    let body = tokio::time::timeout(timeout, body(session, composer, limit)).await;
+    body.unwrap_or(Err(Failure::RequestTimeout))
+}
+
 async fn body(
     session: &mut Session,
     composer: &Composer,
