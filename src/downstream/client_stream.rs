@@ -7,7 +7,7 @@ use crate::downstream::connections::Place;
 use crate::downstream::edge::Edge;
 use crate::downstream::http2::{Http2, Parting};
 use crate::downstream::inbound::{Inbound, Refused};
-use crate::downstream::linger::{Linger, linger};
+use crate::downstream::linger::Linger;
 use crate::downstream::outbound::Outbound;
 use crate::downstream::patience::Patience;
 use crate::downstream::refusal::Refusal;
@@ -28,6 +28,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -55,9 +56,11 @@ pub struct ClientStream {
     patience: Patience,
     /// Pingora is in the middle of a write.
     is_mid_write: bool,
+    /// Our direction is closed: nothing follows the last answer.
+    is_shut: bool,
     ending: Ending,
     edge: Arc<Edge>,
-    place: Place,
+    place: Arc<Place>,
     client: SocketAddr,
     descriptor: i32,
     socket: Arc<SocketDigest>,
@@ -96,9 +99,10 @@ impl ClientStream {
             outbound: Outbound::new(edge.send_pace()),
             patience: Patience::new(),
             is_mid_write: false,
+            is_shut: false,
             ending: Ending::NotYet,
             edge,
-            place,
+            place: Arc::new(place),
             client,
             descriptor,
             socket: Arc::new(socket),
@@ -334,17 +338,33 @@ impl AsyncWrite for ClientStream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
         ready!(stream.outbound.poll_flush(&mut stream.transport, cx))?;
-        stream.transport.poll_shutdown(cx)
+        let shut = ready!(stream.transport.poll_shutdown(cx));
+        stream.is_shut = shut.is_ok();
+        Poll::Ready(shut)
     }
 }
 
 #[async_trait]
 impl Shutdown for ClientStream {
     async fn shutdown(&mut self) {
-        let closed = poll_fn(|cx| Pin::new(&mut *self).poll_shutdown(cx)).await;
-        if closed.is_ok() && self.inbound.as_ref().is_some_and(Inbound::is_in_body) {
-            linger(&mut self.transport).await;
+        let _ = poll_fn(|cx| Pin::new(&mut *self).poll_shutdown(cx)).await;
+    }
+}
+
+impl Drop for ClientStream {
+    /// Pingora drops a connection as soon as it has shut it. The request is through with by then, so that nobody waits for what
+    /// is left here but its place.
+    fn drop(&mut self) {
+        if !self.is_shut || self.inbound.is_none() {
+            return;
         }
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (mut transport, place) = (self.transport.take(), self.place.clone());
+        runtime.spawn(async move {
+            let mut linger = Linger::begin();
+            poll_fn(|cx| linger.poll_done(&mut transport, cx)).await;
+            drop(place);
+        });
     }
 }
 

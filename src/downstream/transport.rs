@@ -18,6 +18,8 @@ pub(super) struct Transport {
 enum Carrier {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    /// It is somebody else's now.
+    Taken,
 }
 
 impl Transport {
@@ -29,6 +31,11 @@ impl Transport {
     /// TLS after its handshake. `early` was read of it already and comes first.
     pub(super) fn protected(tls: TlsStream<TcpStream>, early: Vec<u8>) -> Self {
         Self { early, carrier: Carrier::Tls(Box::new(tls)) }
+    }
+
+    /// Takes the connection out; what is left is at its end.
+    pub(super) const fn take(&mut self) -> Self {
+        std::mem::replace(self, Self { early: Vec::new(), carrier: Carrier::Taken })
     }
 
     /// Makes the end of the connection a reset. With TLS a missing alert says the same (RFC 8446 §6.1).
@@ -53,6 +60,7 @@ impl Transport {
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
                 read => read,
             },
+            Carrier::Taken => Poll::Ready(Ok(())),
         }
     }
 
@@ -63,6 +71,7 @@ impl Transport {
             Carrier::Plain(tcp) if first.is_empty() => Pin::new(tcp).poll_write(cx, second),
             Carrier::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)]),
             Carrier::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)]),
+            Carrier::Taken => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -70,6 +79,7 @@ impl Transport {
         match &mut self.carrier {
             Carrier::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Carrier::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            Carrier::Taken => Poll::Ready(Ok(())),
         }
     }
 
@@ -81,6 +91,7 @@ impl Transport {
                 Poll::Pending => Pin::new(&mut *tls.get_mut().0).poll_shutdown(cx),
                 done @ Poll::Ready(_) => done,
             },
+            Carrier::Taken => Poll::Ready(Ok(())),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What a client may take, and what it sees when it takes more: time for its head and its body, bytes, connections.
 
+use crate::support::carriers;
 use crate::support::client::{self, Connection};
 use crate::support::gateway::{Running, endpoint};
+use crate::support::h2_frames::{Frames, post};
 use crate::support::poll::{Latch, PATIENCE, eventually};
 use crate::support::program::Program;
 use crate::support::reply::Reply;
@@ -204,6 +206,17 @@ fn a_body_that_trickles_is_408_after_its_grace() {
 }
 
 #[test]
+fn a_body_of_http_2_is_waited_for_as_long_as_its_endpoint_may_take_however_it_is_carried() {
+    let upstream = Upstream::echo();
+    let gateway = carriers::started(&upstream, &json!({}), &json!({ "timeout": "300ms" }));
+    for path in carriers::BOTH {
+        let mut client = Frames::open(gateway.further[0]);
+        client.send(post(1, path));
+        assert_eq!(client.outcome(1).status(), 408, "{path}");
+    }
+}
+
+#[test]
 fn a_malformed_body_ends_the_request_with_400_and_the_upstream_never_sees_its_end() {
     let upstream = Upstream::echo();
     let gateway = limited(&upstream, &json!({}));
@@ -304,6 +317,20 @@ fn a_connection_ends_after_so_many_answers() {
     client.expect_closed();
     assert_eq!(told.last().cloned().flatten().as_deref(), Some("close"), "{told:?}");
     assert_eq!(cut(&gateway, "last_request"), 1.0);
+}
+
+#[test]
+fn the_last_answer_arrives_though_more_requests_are_on_their_way() {
+    let upstream = Upstream::start(|_| Reply::text(vec![b'x'; 1024 * 1024]));
+    let gateway = with_limits(&upstream, &json!({ "max_requests_per_connection": 1 }));
+    let mut client = Connection::open(gateway.address);
+    // More than is read at once: what stays in the socket would make the end of the connection a reset.
+    client.write(get().repeat(1_000));
+    upstream.wait_for_requests(1);
+    let answer = client.response();
+    assert_eq!((answer.status, answer.body.len()), (200, 1024 * 1024));
+    client.expect_end();
+    assert_eq!(upstream.heads(), 1);
 }
 
 #[test]

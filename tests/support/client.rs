@@ -195,6 +195,14 @@ impl Connection {
         assert!(rest.is_empty(), "more bytes before the end: {:?}", String::from_utf8_lossy(&rest));
     }
 
+    /// The server closes without another byte, and without a reset.
+    #[track_caller]
+    pub fn expect_end(&mut self) {
+        let mut bytes = Vec::new();
+        self.0.read_to_end(&mut bytes).unwrap_or_else(|error| panic!("no orderly end: {error}"));
+        assert!(bytes.is_empty(), "more bytes before the end: {:?}", String::from_utf8_lossy(&bytes));
+    }
+
     /// Ends our direction; the server may still answer.
     pub fn finish_writing(&self) {
         let _ = self.0.get_ref().shutdown(Shutdown::Write);
