@@ -22,15 +22,15 @@ fn with_limits(upstream: &Upstream, limits: &Value) -> Running {
     limited(upstream, &json!({ "extra_config": { "limits": limits } }))
 }
 
-fn get() -> Vec<u8> {
+pub fn get() -> Vec<u8> {
     client::request("GET", "/a", &[], b"")
 }
 
-fn cut(gateway: &Running, reason: &str) -> f64 {
+pub fn cut(gateway: &Running, reason: &str) -> f64 {
     gateway.metric(&format!("porteur_connections_cut_total{{listener=\"public\",reason=\"{reason}\"}}"))
 }
 
-fn failures(gateway: &Running, failure: &str) -> f64 {
+pub fn failures(gateway: &Running, failure: &str) -> f64 {
     gateway.metric(&format!("porteur_failures_total{{failure=\"{failure}\"}}"))
 }
 
