@@ -13,6 +13,7 @@ mod early_answer;
 mod elsewhere;
 pub mod encode;
 mod exchange;
+pub mod exchanges;
 pub mod flatmap;
 mod gather;
 pub mod json;
@@ -34,10 +35,12 @@ pub mod yaml;
 pub use answer::{Answer, Content};
 pub use answered::{Answered, Rest};
 
+use crate::base::Failure;
 use crate::config::model::OutputEncoding;
 use crate::snapshot::backend::TokenUse;
 use crate::snapshot::composition::ComposePlan;
 use crate::snapshot::target::Params;
+use exchanges::Exchanges;
 use gather::Gathering;
 use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::Connector;
@@ -47,6 +50,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
+use trouble::Trouble;
 
 /// The part of the endpoint's timeout that several backends have, and that copies of one request have: what is left is for
 /// making one answer of theirs. They are KrakenD's (lura's `proxy/merging.go` and `proxy/concurrent.go`).
@@ -56,17 +60,19 @@ const FOR_COPIES: f64 = 0.75;
 /// What all composed endpoints share.
 pub struct Composer {
     connector: Arc<Connector>,
+    exchanges: Arc<Exchanges>,
     shadows: Shadows,
     held: Arc<Semaphore>,
     strangers: elsewhere::Addresses,
 }
 
 impl Composer {
-    /// Keeps idle connections as `options` say.
+    /// Keeps idle connections as `options` say, and has no more requests under way than there may be.
     #[must_use]
-    pub fn new(options: ConnectorOptions) -> Self {
+    pub fn new(options: ConnectorOptions, exchanges: Arc<Exchanges>) -> Self {
         Self {
             connector: Arc::new(Connector::new(Some(options))),
+            exchanges,
             shadows: Shadows::default(),
             held: Arc::new(Semaphore::new(MOST_HELD)),
             strangers: elsewhere::Addresses::default(),
@@ -87,6 +93,10 @@ impl Composer {
         params: Params,
         with_message: bool,
     ) -> Answer {
+        let Some(_reserved) = self.exchanges.reserve(plan.exchanges().saturating_sub(1)) else {
+            let trouble = Trouble::Failure(Failure::Overloaded, "upstream connections");
+            return answer::passed(plan, Err(trouble), with_message);
+        };
         if let [only] = &*plan.backends
             && let Some(token) = &only.plan.token
         {

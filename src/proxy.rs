@@ -16,6 +16,7 @@ mod wire;
 
 use crate::base::Failure;
 use crate::compose::Composer;
+use crate::compose::exchanges::Exchanges;
 use crate::config::model::{Limits, OnMissing};
 use crate::downstream::connections::Connections;
 use crate::downstream::refusal::Refusal;
@@ -59,6 +60,8 @@ pub struct Proxy {
     pub limits: Limits,
     /// How many of them there are.
     pub connections: Arc<Connections>,
+    /// How many requests to upstreams there are.
+    pub exchanges: Arc<Exchanges>,
     /// Carries composed endpoints.
     pub composer: Arc<Composer>,
 }
@@ -89,7 +92,7 @@ impl ProxyHttp for Proxy {
         ctx.sender = wire::sender(session, &ctx.snapshot.router.settings().trust);
         wire::clean(session, &ctx.snapshot, ctx.sender);
         match ingress(&ctx.snapshot, &wire::view(session, ctx.sender)) {
-            Ingress::Endpoint(..) if self.in_flight.is_too_many() => {
+            Ingress::Endpoint(..) if self.in_flight.is_too_many() || self.exchanges.is_too_many() => {
                 Box::pin(answer(session, ctx, Ingress::Failure(Failure::Overloaded))).await
             }
             Ingress::Endpoint(ref plan, _) if payload::is_declared_longer(session, plan.common().max_payload) => {

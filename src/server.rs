@@ -16,6 +16,7 @@ mod resolver;
 
 use crate::base::jws::KeyError;
 use crate::compose::Composer;
+use crate::compose::exchanges::Exchanges;
 use crate::config::model::{Limits, Model};
 use crate::downstream::accept::Accepting;
 use crate::downstream::connections::Connections;
@@ -25,6 +26,7 @@ use crate::downstream::tls::TlsError;
 use crate::proxy::Proxy;
 use crate::proxy::in_flight::InFlight;
 use crate::snapshot::addresses::AddressBook;
+use crate::snapshot::endpoint::EndpointPlan;
 use crate::snapshot::{CompileError, Snapshot};
 use crate::telemetry::lines::Lines;
 use crate::telemetry::metrics::Metrics;
@@ -52,7 +54,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Idle upstream connections kept per worker thread. A pool smaller than the concurrency costs a multiple in CPU time,
+/// Idle upstream connections kept per worker thread and connector. A pool smaller than the concurrency costs a multiple in CPU time,
 /// because connections are closed and made again.
 const KEPT_PER_THREAD: usize = 1024;
 
@@ -119,7 +121,8 @@ impl Gateway {
         let admin = model.admin.as_ref().map(|admin| Listening::new(listen::on(admin.listen)?)).transpose()?;
 
         let descriptors = Descriptors::take();
-        let conf = conf(settings.threads, &descriptors);
+        let conf = conf(settings.threads, &descriptors, connectors(&snapshot));
+        let exchanges = Arc::new(Exchanges::new(metrics.in_flight.clone(), descriptors.requests));
         let in_flight = InFlight::new(metrics.clone(), model.limits.requests.unwrap_or(descriptors.requests));
         let most = model.limits.connections.unwrap_or(descriptors.clients).min(descriptors.clients);
         let edge = Arc::new(Edge {
@@ -138,7 +141,8 @@ impl Gateway {
             in_flight: in_flight.clone(),
             limits: model.limits,
             connections: edge.connections.clone(),
-            composer: Arc::new(Composer::new(ConnectorOptions::from_server_conf(&conf))),
+            composer: Arc::new(Composer::new(ConnectorOptions::from_server_conf(&conf), exchanges.clone())),
+            exchanges,
         };
         let admin_app = Admin {
             metrics: metrics.clone(),
@@ -200,14 +204,21 @@ impl Gateway {
     }
 }
 
+/// How many connectors keep connections: streamed endpoints have one, composed ones another.
+fn connectors(snapshot: &Snapshot) -> usize {
+    let composed = snapshot.endpoints.iter().filter(|plan| matches!(plan, EndpointPlan::Compose(_))).count();
+    if (1..snapshot.endpoints.len()).contains(&composed) { 2 } else { 1 }
+}
+
 /// Pingora's settings. Draining is ours ([`drain`]): Pingora would sleep through its whole grace period even when idle
 /// (`pingora-core/src/server/mod.rs`, `Server::run`).
-fn conf(threads: usize, descriptors: &Descriptors) -> ServerConf {
+fn conf(threads: usize, descriptors: &Descriptors, connectors: usize) -> ServerConf {
+    let pools = threads.max(1) * connectors;
     ServerConf {
         threads,
         // A single thread has nobody to steal from, and does without what stealing costs.
         work_stealing: threads > 1,
-        upstream_keepalive_pool_size: KEPT_PER_THREAD.min((descriptors.kept / threads.max(1)).max(1)),
+        upstream_keepalive_pool_size: KEPT_PER_THREAD.min((descriptors.kept / pools).max(1)),
         grace_period_seconds: Some(0),
         graceful_shutdown_timeout_seconds: Some(0),
         ..ServerConf::default()

@@ -13,7 +13,8 @@ use std::sync::atomic::AtomicU8;
 use std::time::Instant;
 use tokio::sync::Semaphore;
 
-/// Copies that may be under way at once. Past it they are left out: a slow shadow must not fill the memory.
+/// Copies that may be under way at once. Past it, or where clients' requests need the descriptors, they are left out: a slow shadow
+/// must not fill the memory.
 const MOST: usize = 1024;
 
 /// The longest answer that is read to its end, in bytes, so that its connection is kept. Of a longer one nobody wants the rest.
@@ -38,8 +39,9 @@ impl Shadows {
         params: &Params,
     ) {
         for index in 0..plan.shadows.len() {
-            let Ok(permit) = self.0.clone().try_acquire_owned() else {
-                debug!("endpoint {}: a shadow copy is left out: {MOST} are under way", plan.common.name);
+            let permit = self.0.clone().try_acquire_owned().ok().zip(composer.exchanges.reserve(1));
+            let Some(permit) = permit else {
+                debug!("endpoint {}: a shadow copy is left out: too many are under way", plan.common.name);
                 return;
             };
             let (composer, plan, request, params) = (composer.clone(), plan.clone(), request.clone(), params.clone());

@@ -15,7 +15,7 @@ const MOST: u64 = 1 << 20;
 pub(super) struct Descriptors {
     /// Connections of clients.
     pub clients: usize,
-    /// Requests under way: each has an upstream connection.
+    /// Requests to upstreams under way: each has a connection.
     pub requests: usize,
     /// Upstream connections that are kept while nothing is under way on them.
     pub kept: usize,

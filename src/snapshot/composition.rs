@@ -112,6 +112,13 @@ impl ComposePlan {
         self.backends.iter().map(|backend| &backend.plan).chain(self.shadows.iter().map(|shadow| &shadow.plan))
     }
 
+    /// How many requests to backends are under way at the same time, shadows not among them.
+    #[must_use]
+    pub fn exchanges(&self) -> usize {
+        let at_once = if self.sequential.is_some() { 1 } else { self.backends.len() };
+        at_once * usize::from(self.concurrent_calls.max(1))
+    }
+
     /// Whether the status of the backend at `index` may be the endpoint's: it is the only one, or the others were not asked
     /// because of it.
     #[must_use]

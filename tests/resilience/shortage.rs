@@ -2,7 +2,7 @@
 
 use crate::support::client::{self, Connection};
 use crate::support::gateway::endpoint;
-use crate::support::poll::{PATIENCE, eventually};
+use crate::support::poll::{Latch, PATIENCE, eventually};
 use crate::support::program::{self, Program};
 use crate::support::reply::Reply;
 use crate::support::upstream::Upstream;
@@ -53,4 +53,37 @@ fn want_of_descriptors_is_503_and_not_the_upstreams_fault() {
         let after = upstreams.each_ref().map(|upstream| upstream.requests().len());
         assert!(before.iter().zip(after).all(|(before, after)| after > *before), "{output}: {before:?} {after:?}");
     }
+}
+
+#[test]
+fn with_few_descriptors_a_composed_request_has_all_of_its_connections_or_none() {
+    let latch = Latch::new();
+    let held = latch.clone();
+    let upstream = Upstream::start(move |_| Reply::json(200, &json!({ "a": 1 })).after(&held));
+    let backend = |group: usize| json!({ "host": [upstream.url()], "url_pattern": "/", "group": group.to_string() });
+    let backends = [0, 1, 2, 3].map(backend);
+    let endpoint = json!({ "endpoint": "/", "timeout": "60s", "output_encoding": "json", "backend": backends });
+    // A quarter of them is for requests to upstreams: eight requests of four. All at once would need 96, beside 24 for clients.
+    let program = Program::with_descriptors(128, &[endpoint]);
+    let mut clients = [(); 24].map(|()| Connection::open(program.address));
+    for client in &mut clients {
+        client.write(client::request("GET", "/", &[], b""));
+    }
+    let refused = || metric(&program, r#"porteur_failures_total{failure="overloaded"}"#);
+    eventually(PATIENCE, "each is asked or refused", || upstream.requests().len() as f64 / 4.0 + refused() == 24.0);
+    latch.open();
+    let mut complete = 0;
+    for client in &mut clients {
+        let answer = client.response();
+        let completed = answer.header("x-krakend-completed");
+        match answer.status {
+            200 => assert_eq!(completed, Some("true"), "{}", answer.text()),
+            status => assert_eq!((status, answer.header("retry-after").is_some()), (503, true)),
+        }
+        complete += usize::from(answer.status == 200);
+    }
+    assert!((1..=8).contains(&complete), "{complete}");
+    assert_eq!(upstream.requests().len(), 4 * complete);
+    let answer = program.get("/");
+    assert_eq!((answer.status, answer.header("x-krakend-completed")), (200, Some("true")), "there is room again");
 }
