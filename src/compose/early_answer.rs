@@ -165,3 +165,27 @@ impl GetSocketDigest for Attentive {
 }
 
 impl Peek for Attentive {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_a_final_status_that_is_no_success() {
+        for (bytes, refuses) in [
+            (&b""[..], false),
+            (b"HTTP/1.1 41", false),
+            (b"HTTP/1.1 413", true),
+            (b"HTTP/1.0 401 Unauthorized\r\n", true),
+            (b"HTTP/1.1 307 x\r\n", true),
+            (b"HTTP/1.1 200 OK\r\n\r\n", false),
+            (b"HTTP/1.1 100 Continue\r\n\r\n", false),
+            (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 2", false),
+            (b"HTTP/1.1 103 x\r\nA: HTTP/1.1 413\r\n", false),
+            (b"HTTP/1.1 103 x\r\nA: b\r\n\r\nHTTP/1.1 413", true),
+            (b"SSH-2.0-porteur\r\n", true),
+        ] {
+            assert_eq!(begins_with_refusal(bytes), refuses, "{}", bytes.escape_ascii());
+        }
+    }
+}

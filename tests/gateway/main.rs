@@ -69,6 +69,8 @@ mod token_command;
 mod tokens;
 mod transport;
 
+#[path = "../conformance/early_answers.rs"]
+mod conformance_early_answers;
 #[path = "../conformance/grpc.rs"]
 mod conformance_grpc;
 #[path = "../conformance/http2.rs"]

@@ -2,6 +2,7 @@
 
 use crate::support::client::{self, Connection};
 use crate::support::gateway::{BRIEF, Running, endpoint, with};
+use crate::support::h2_upstream::H2Upstream;
 use crate::support::listener::Listener;
 use crate::support::poll::{Latch, PATIENCE, eventually};
 use crate::support::reply::Reply;
@@ -57,6 +58,29 @@ fn a_head_that_trickles_is_given_up_at_the_timeout() {
 }
 
 #[test]
+fn an_upstream_whose_head_trickles_counts_as_failing() {
+    let endless = || [&b"HTTP/1.1 200 OK\r\nX-Long: "[..]].into_iter().chain(std::iter::repeat(&b"x"[..]));
+    let upstream = Listener::start(move |stream, _| trickle(stream, endless()));
+    let good = Upstream::start(|_| Reply::text("fine"));
+    let url = format!("http://{}", upstream.addr());
+    let outlier = json!({ "balance": { "outlier": { "consecutive_failures": 1, "base_ejection_time": "60s" } } });
+    let breaker = json!({ "qos/circuit-breaker": { "interval": 60, "timeout": 60, "max_errors": 0, "name": "b" } });
+    let endpoint = |path: &str, hosts: &[&str], extra: &Value| {
+        let mut endpoint = with(hasty(&url), &json!({ "endpoint": path }));
+        (endpoint["backend"][0]["host"], endpoint["backend"][0]["extra_config"]) = (json!(hosts), extra.clone());
+        endpoint
+    };
+    let gateway =
+        Running::with(&[endpoint("/balanced", &[&url, &good.url()], &outlier), endpoint("/broken", &[&url], &breaker)]);
+    eventually(PATIENCE, "it is left out", || {
+        gateway.get("/balanced");
+        gateway.metric(r#"porteur_upstream_ejections_total{endpoint="/balanced"}"#) == 1.0
+    });
+    assert_eq!([gateway.get("/broken").status, gateway.get("/broken").status], [504, 503]);
+    assert_eq!(gateway.metric(r#"porteur_failures_total{failure="upstream_timeout"}"#), 2.0);
+}
+
+#[test]
 fn interim_answers_do_not_buy_time() {
     let hints = || std::iter::repeat(&b"HTTP/1.1 103 Early Hints\r\n\r\n"[..]);
     let upstream = Listener::start(move |stream, _| trickle(stream, hints()));
@@ -89,6 +113,32 @@ fn a_client_that_stalls_its_upload_is_to_blame() {
     assert_eq!((answer.status, answer.header("connection")), (408, Some("close")));
     let line = gateway.access_log(1);
     assert!(line.contains("failure=request_timeout"), "{line}");
+}
+
+#[test]
+fn a_client_that_stalls_does_not_suspend_its_backend() {
+    let upstream = Upstream::echo();
+    let mut endpoint = hasty(&upstream.url());
+    endpoint["backend"][0]["extra_config"]["qos/circuit-breaker"] =
+        json!({ "interval": 60, "timeout": 60, "max_errors": 0, "name": "b" });
+    let gateway = Running::with(&[endpoint]);
+    for _ in 0..2 {
+        let mut connection = Connection::open(gateway.address);
+        connection.write("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf");
+        assert_eq!(connection.response().status, 408);
+    }
+    assert_eq!(gateway.get("/x").status, 200);
+}
+
+#[test]
+fn a_client_that_stalls_is_to_blame_where_the_upstream_speaks_http_2() {
+    let upstream = H2Upstream::echo();
+    let mut endpoint = hasty(&upstream.url());
+    endpoint["backend"][0]["extra_config"]["backend/http/client"] = json!({ "http_version": "2" });
+    let gateway = Running::with(&[endpoint]);
+    let mut connection = Connection::open(gateway.address);
+    connection.write("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf");
+    assert_eq!(connection.response().status, 408);
 }
 
 #[test]
