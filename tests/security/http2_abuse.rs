@@ -1,11 +1,11 @@
-//! Clients of HTTP/2 that mean harm: each flood is absorbed or ends its connection, others are still served, and the
-//! upstream sees no more of it than it should.
+//! Clients of HTTP/2 that mean harm: each flood ends its connection and is counted, memory stays flat, others are still served,
+//! and the upstream sees no more of it than it should.
 
 use crate::support::client;
 use crate::support::gateway::{Running, endpoint};
 use crate::support::h2_frames::{
     ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frames, HEADERS, Outcome, PADDED,
-    PING, PREFACE, PRIORITY, REFUSED_STREAM, SETTINGS, WINDOW_UPDATE, block, field, frame, get, post, pseudo,
+    PING, PREFACE, PRIORITY, REFUSED_STREAM, SETTINGS, UNKNOWN, WINDOW_UPDATE, block, field, frame, get, post, pseudo,
     push_length, reset,
 };
 use crate::support::poll::{PATIENCE, eventually};
@@ -71,28 +71,43 @@ fn streams(count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(|n| 2 * n + 1)
 }
 
+/// Bytes of memory that may come and stay: buffers of a connection, and of the allocator.
+const GROWTH: u64 = 32 << 20;
+
 /// How many connections ended because their clients broke the rules.
 const CUT: &str = "porteur_connections_cut_total{listener=\"public\",reason=\"http2\"}";
 
 /// A flood on the built program, whose memory is looked at. Its connection must end, and be counted.
 #[track_caller]
 fn flood(pieces: impl IntoIterator<Item = Vec<u8>>) {
-    const GROWTH: u64 = 32 << 20;
     let upstream = Upstream::echo();
-    let mut keys = configuration(&endpoints(&upstream));
-    keys["use_h2c"] = json!(true);
-    let program = Program::configured(&keys);
-    still_serves(program.address);
-    let before = program.resident();
+    let program = before(&upstream, &json!({}));
+    let memory = program.resident();
     let mut client = Frames::open(program.address);
     client.flood(pieces);
     assert!(!client.is_alive(), "the connection is still there");
+    is_flat(&program, memory, GROWTH);
     eventually(PATIENCE, "it is counted", || program.metric(CUT) == 1.0);
-    let grown = program.resident().saturating_sub(before);
-    assert!(grown < GROWTH, "{grown} bytes more");
     still_serves(program.address);
     assert_eq!(upstream.violations(), [""; 0]);
     assert!(upstream.heads() < 500, "{} requests reached the upstream", upstream.heads());
+}
+
+/// The built program with these keys, when it has served its first requests.
+#[track_caller]
+fn before(upstream: &Upstream, keys: &Value) -> Program {
+    let mut configuration = configuration(&endpoints(upstream));
+    configuration["use_h2c"] = json!(true);
+    configuration.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+    let program = Program::configured(&configuration);
+    assert_eq!(client::get(program.address, "/a").status, 200);
+    program
+}
+
+#[track_caller]
+fn is_flat(program: &Program, memory: u64, most: u64) {
+    let grown = program.resident().saturating_sub(memory);
+    assert!(grown < most, "{grown} bytes more");
 }
 
 #[test]
@@ -126,6 +141,13 @@ fn requests_that_are_malformed_one_after_the_other_end_the_connection() {
     flood(streams(5_000).map(|stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &block(&malformed))));
 }
 
+/// Those that the library lets pass and Pingora refuses: there is no host.
+#[test]
+fn requests_without_a_host_one_after_the_other_end_the_connection() {
+    let hostless = block(&[(":method", "GET"), (":scheme", "http"), (":path", "/a")]);
+    flood(streams(5_000).map(|stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &hostless)));
+}
+
 #[test]
 fn a_head_without_end_ends_the_connection() {
     let open = || std::iter::once(frame(HEADERS, END_STREAM, 1, &block(&pseudo("GET", "/a"))));
@@ -134,18 +156,29 @@ fn a_head_without_end_ends_the_connection() {
     flood(open().chain((0..20_000).map(|_| frame(CONTINUATION, 0, 1, b""))));
 }
 
-/// One byte stands for four thousand.
-#[test]
-fn a_decompression_bomb_does_not_reach_the_upstream() {
-    let edge = Edge::new();
-    let mut client = edge.client();
+/// A head whose fields are `count` references of one byte to a field of 3.9 kB.
+fn bomb(stream: u32, count: usize) -> Vec<u8> {
     // With incremental indexing (RFC 7541 §6.2.1): what it puts into the table is number 62.
     let mut bomb = block(&pseudo("GET", "/a"));
     bomb.extend([0x40, 1, b'x']);
     push_length(&mut bomb, 3900);
     bomb.extend([b'v'; 3900]);
-    bomb.extend([0x80 | 62; 4000]);
-    client.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, &bomb));
+    bomb.extend(std::iter::repeat_n(0x80 | 62, count));
+    frame(HEADERS, END_HEADERS | END_STREAM, stream, &bomb)
+}
+
+/// The first ones are 431, as they are not far beyond the bound; the last is more than that.
+#[test]
+fn decompression_bombs_end_the_connection() {
+    flood(streams(5_000).map(|stream| bomb(stream, 20)));
+    flood(std::iter::once(bomb(1, 4000)));
+}
+
+#[test]
+fn a_decompression_bomb_does_not_reach_the_upstream() {
+    let edge = Edge::new();
+    let mut client = edge.client();
+    client.send(bomb(1, 4000));
     let outcome = client.outcome(1);
     assert!(matches!(outcome, Outcome::Ended(Some(ENHANCE_YOUR_CALM))) || outcome.status() == 431, "{outcome:?}");
     assert_eq!(edge.upstream.heads(), 0);
@@ -189,11 +222,37 @@ fn floods_of_control_frames_end_the_connection() {
     flood((0..20_000).map(|_| frame(PING, ACK, 0, &[7; 8])));
     flood((0..20_000).map(|_| frame(PRIORITY, 0, 1, &[0, 0, 0, 3, 16])));
     flood((0..20_000).map(|_| frame(WINDOW_UPDATE, 0, 0, &1_u32.to_be_bytes())));
+    flood((0..20_000).map(|_| frame(UNKNOWN, 0, 0, &[7; 8])));
 }
 
 #[test]
 fn a_flood_of_settings_ends_the_connection() {
     flood((0..20_000).map(|n: u32| frame(SETTINGS, 0, 0, &[&[0, 4][..], &n.to_be_bytes()].concat())));
+    flood((0..20_000).map(|_| frame(SETTINGS, 0, 0, b"")));
+}
+
+/// Resets of streams that have ended already cost as little as other frames without a use.
+#[test]
+fn a_flood_of_resets_of_nothing_ends_the_connection() {
+    flood(std::iter::once(get(1, "/a")).chain((0..20_000).map(|_| reset(1, CANCEL))));
+}
+
+#[test]
+fn a_flood_of_streams_beyond_the_bound_ends_the_connection() {
+    flood(streams(5_000).map(|stream| post(stream, "/p")));
+}
+
+/// Libraries measure the way and open their windows as bytes come, far oftener than a client may without answers.
+#[test]
+fn control_frames_in_proportion_to_the_answers_are_fine() {
+    let edge = Edge::new();
+    let mut client = edge.client();
+    let controls = [frame(PING, 0, 0, &[7; 8]), frame(WINDOW_UPDATE, 0, 0, &1000_u32.to_be_bytes())].concat().repeat(5);
+    for stream in streams(500) {
+        client.send(&controls);
+        assert_eq!(client.request(stream, &pseudo("GET", "/a")).status(), 200, "{stream}");
+    }
+    assert_eq!(edge.gateway.metric(CUT), 0.0);
 }
 
 /// The answers fill the buffers of the system, and a client that takes too little is cut off. What the buffers took earns next
@@ -212,6 +271,25 @@ fn a_client_that_never_reads_its_answers_is_cut_off() {
     let under_way = || edge.gateway.metric("porteur_requests_in_flight");
     eventually(PATIENCE, "nothing is under way", || under_way() == 0.0);
     assert_eq!(client::get(edge.gateway.address, "/a").status, 200);
+}
+
+/// A hundred answers of 4 MiB of which nothing is taken: none is collected, all end, and each is counted as a client that has
+/// gone. What one of them holds are the pieces of 64 KiB that lie between its two connections; half a MiB was measured, for
+/// answers of 1 MiB as for such of 16.
+#[test]
+fn answers_whose_windows_stay_closed_are_not_collected_and_are_counted() {
+    const PIECES: u64 = 100 << 20;
+    let upstream = Upstream::start(|_| Reply::text([b'x'; 4 << 20].as_slice()));
+    let program = before(&upstream, &json!({ "write_timeout": "1s" }));
+    let memory = program.resident();
+    let mut client = Frames::with(program.address, &[(4, 0)]);
+    client.flood(streams(100).map(|stream| get(stream, "/a")));
+    let gone = || program.metric("porteur_failures_total{failure=\"client_gone\"}");
+    eventually(PATIENCE, "they end", || {
+        is_flat(&program, memory, PIECES);
+        gone() == 100.0
+    });
+    assert_eq!(client::get(program.address, "/a").status, 200);
 }
 
 #[test]
@@ -308,6 +386,7 @@ fn what_is_no_preface_is_no_request_either() {
 #[test]
 fn frames_that_are_none_end_the_connection() {
     let edge = Edge::new();
+    let mut counted = 0.0;
     let giant = [&[0xff, 0xff, 0xff, DATA, 0, 0, 0, 0, 1][..], &[0; 1000]].concat();
     for (what, bytes) in [
         ("DATA before HEADERS", frame(DATA, END_STREAM, 1, b"x")),
@@ -333,6 +412,8 @@ fn frames_that_are_none_end_the_connection() {
         let mut client = edge.client();
         client.send(bytes);
         assert!(client.end().is_some_and(|code| code != 0), "{what}");
+        counted += 1.0;
+        assert_eq!(edge.gateway.metric(CUT), counted, "{what}");
     }
     assert!(edge.upstream.requests().iter().all(|request| request.method == "GET"));
     edge.serves_others();

@@ -16,6 +16,8 @@ pub const PING: u8 = 6;
 pub const GOAWAY: u8 = 7;
 pub const WINDOW_UPDATE: u8 = 8;
 pub const CONTINUATION: u8 = 9;
+/// A type that nobody has defined (RFC 9113 §5.5).
+pub const UNKNOWN: u8 = 0xbb;
 
 /// Of DATA and HEADERS.
 pub const END_STREAM: u8 = 1;
