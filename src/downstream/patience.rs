@@ -5,11 +5,11 @@
 //! is where the wait can be ended. It is not read while a pipelined request waits behind the one under way: then only Pingora's
 //! own bounds hold.
 
-use std::pin::Pin;
+use crate::downstream::alarm::Alarm;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 /// There is no end.
 const NONE: u64 = 0;
@@ -22,12 +22,12 @@ pub(super) struct Patience {
     epoch: Instant,
     /// Nanoseconds, [`NONE`] or [`OVER`].
     by: AtomicU64,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
 }
 
 impl Patience {
     pub(super) fn new() -> Self {
-        Self { epoch: Instant::now(), by: AtomicU64::new(NONE), timer: None }
+        Self { epoch: Instant::now(), by: AtomicU64::new(NONE), alarm: Alarm::new() }
     }
 
     /// Sets the end; `None`: there is nothing to wait for.
@@ -49,19 +49,9 @@ impl Patience {
             OVER => return Poll::Ready(()),
             nanos => self.epoch + Duration::from_nanos(nanos),
         };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
-        loop {
-            // One that is left from an earlier request wakes us too early, which costs less than setting it for each.
-            if timer.deadline() > end {
-                timer.as_mut().reset(end);
-            }
-            ready!(timer.as_mut().poll(cx));
-            if Instant::now() >= end {
-                self.by.store(OVER, Ordering::Relaxed);
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(end);
-        }
+        ready!(self.alarm.poll_at(cx, end));
+        self.by.store(OVER, Ordering::Relaxed);
+        Poll::Ready(())
     }
 }
 
