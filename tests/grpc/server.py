@@ -64,13 +64,21 @@ def fail_later(message, context):
 
 
 def wait(message, context):
-    global cancelled
-    ended = threading.Event()
-    context.add_callback(ended.set)
+    """Counts where the call ends, not here: of one that ends while its message goes out nothing more is asked here."""
+    over = threading.Event()
+
+    def end():
+        global cancelled
+        if not over.is_set():
+            with lock:
+                cancelled += 1
+            over.set()
+
+    if not context.add_callback(end):
+        end()
     yield b"waiting"
-    if ended.wait(20):
-        with lock:
-            cancelled += 1
+    over.wait(20)
+    over.set()
 
 
 def count_cancelled(message, context):
