@@ -12,6 +12,7 @@ use crate::compose::redirect::{self, Hop};
 use crate::compose::request::ClientRequest;
 use crate::compose::trouble::Trouble;
 use crate::compose::unanswered::Unanswered;
+use crate::forward::declared_length;
 use crate::forward::egress::{self, Carried};
 use crate::forward::martian::{self, Destination};
 use crate::forward::rejection::{self, Repeat, Verdict};
@@ -24,7 +25,6 @@ use crate::snapshot::targets::Target;
 use crate::telemetry::metrics::MissingAction;
 use crate::token::slot::Token;
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::upstreams::peer::HttpPeer;
@@ -56,8 +56,8 @@ impl Hold {
 /// Whether an answer says that its body is longer than what is kept. Without a body that length is of another answer
 /// (RFC 9110 §8.6).
 fn is_longer(method: &Method, head: &ResponseHeader, most: usize) -> bool {
-    let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    method != Method::HEAD && head.status != StatusCode::NOT_MODIFIED && length.is_some_and(|length| length > most)
+    let has_body = method != Method::HEAD && head.status != StatusCode::NOT_MODIFIED;
+    has_body && declared_length(&head.headers).is_some_and(|length| length > most)
 }
 
 /// A backend and what it is asked.

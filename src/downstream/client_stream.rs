@@ -7,7 +7,7 @@ use crate::downstream::connections::Place;
 use crate::downstream::edge::Edge;
 use crate::downstream::http2::{Http2, Parting};
 use crate::downstream::inbound::{Inbound, Refused};
-use crate::downstream::linger::Linger;
+use crate::downstream::linger::{Linger, linger};
 use crate::downstream::outbound::Outbound;
 use crate::downstream::patience::Patience;
 use crate::downstream::refusal::Refusal;
@@ -361,8 +361,7 @@ impl Drop for ClientStream {
         let Ok(runtime) = Handle::try_current() else { return };
         let (mut transport, place) = (self.transport.take(), self.place.clone());
         runtime.spawn(async move {
-            let mut linger = Linger::begin();
-            poll_fn(|cx| linger.poll_done(&mut transport, cx)).await;
+            linger(&mut transport).await;
             drop(place);
         });
     }

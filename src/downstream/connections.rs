@@ -1,9 +1,8 @@
 //! How many clients are connected, and who gives way when there is no room for another.
 //!
 //! At the bound each listener accepts one more client and no others: that one waits for its place, and the rest in the listener's
-//! backlog, where they cost no descriptor. Connections
-//! that are between two requests are closed one by one to make room for them, and answers end their connections, so that
-//! idle clients never lock out others.
+//! backlog, where they cost no descriptor. Connections that are between two requests are closed one by one to make room for
+//! them, and answers end their connections, so that idle clients never lock out others.
 
 use crate::telemetry::metrics::{ConnectionMetrics, Cut};
 use futures_util::task::AtomicWaker;

@@ -9,18 +9,18 @@ mod allowance;
 mod frames;
 mod streams;
 
+use crate::downstream::alarm::Alarm;
 use crate::downstream::connections::Presence;
 use crate::downstream::edge::Edge;
 use crate::downstream::pace::Pace;
 use crate::telemetry::metrics::Cut;
 use frames::{CONTINUATION, DATA, ENHANCE_YOUR_CALM, Frames, GOAWAY, NO_ERROR, goaway};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use streams::Streams;
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 /// How long a client may still open streams that was asked to leave: it needs a moment to have read that. Then it is gone as
 /// soon as it has its answers.
@@ -43,7 +43,7 @@ pub(super) struct Http2 {
     streams: Streams,
     /// When the frame or block under way began; at first, the connection.
     began: Instant,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     /// Of the frame under way, if it is DATA.
     pace: Pace,
     /// The end of a client's stay that was asked to leave.
@@ -64,7 +64,7 @@ impl Http2 {
             went: Frames::of_server(),
             streams: Streams::new(now),
             began: now,
-            timer: None,
+            alarm: Alarm::new(),
             pace: edge.receive_pace(),
             leaves_by: None,
             ending: watch::Sender::new(false),
@@ -150,11 +150,11 @@ impl Http2 {
                 return Poll::Ready(Parting::Leave);
             }
             let Some(by) = self.leaves_by else { return Poll::Pending };
-            ready!(self.poll_until(cx, by));
+            ready!(self.alarm.poll_at(cx, by));
             return Poll::Ready(Parting::Leave);
         }
         if self.is_in_head() {
-            ready!(self.poll_until(cx, self.began + self.edge.limits.head_timeout));
+            ready!(self.alarm.poll_at(cx, self.began + self.edge.limits.head_timeout));
             return Poll::Ready(Parting::Calm);
         }
         if self.came.under_way() == Some(DATA) {
@@ -196,14 +196,6 @@ impl Http2 {
     fn is_in_head(&self) -> bool {
         let in_frame = !self.came.is_between() && self.came.under_way() != Some(DATA);
         self.streams.is_in_block() || !self.came.has_begun() || in_frame
-    }
-
-    fn poll_until(&mut self, cx: &mut Context<'_>, end: Instant) -> Poll<()> {
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
-        if timer.deadline() != end {
-            timer.as_mut().reset(end);
-        }
-        timer.as_mut().poll(cx)
     }
 }
 

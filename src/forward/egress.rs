@@ -123,14 +123,11 @@ static CLAIMS: [HeaderName; 2] = [header::FORWARDED, HeaderName::from_static("x-
 /// The same, and what we say ourselves of clients, in the spellings that CGI and its heirs take for the same: with `_` for `-`.
 /// Names of headers are mostly static or short, so looking for the letter costs little.
 fn remove_disguised_claims(request: &mut RequestHeader) {
-    let is_disguised = |name: &&HeaderName| {
+    let is_disguised = |name: &HeaderName| {
         let name = name.as_str().as_bytes();
         name.contains(&b'_') && DISGUISED.iter().any(|claim| is_spelling(name, claim.as_bytes()))
     };
-    let disguised: SmallVec<[HeaderName; 4]> = request.headers.keys().filter(is_disguised).cloned().collect();
-    for name in &disguised {
-        request.remove_header(name);
-    }
+    remove_all(request, is_disguised);
 }
 
 /// What is told by `-` alone from what the upstream believes.
@@ -143,20 +140,20 @@ fn is_spelling(name: &[u8], of: &[u8]) -> bool {
 }
 
 fn remove_unlisted(names: &[HeaderName], request: &mut RequestHeader) {
-    let is_kept = |name: &HeaderName| is_framing(name) || names.contains(name);
-    // A name is an enum or a reference count; more than sixteen unwanted ones are rare.
-    let unwanted: SmallVec<[HeaderName; 16]> = request.headers.keys().filter(|name| !is_kept(name)).cloned().collect();
-    for name in &unwanted {
-        request.remove_header(name);
-    }
+    remove_all(request, |name| !is_framing(name) && !names.contains(name));
 }
 
 /// Removes a header in every spelling: CGI and its heirs read `X_Api_Token` as `X-Api-Token`.
 fn remove_spellings(name: &HeaderName, request: &mut RequestHeader) {
-    let same = |other: &&HeaderName| is_spelling(other.as_str().as_bytes(), name.as_str().as_bytes());
-    let spellings: SmallVec<[HeaderName; 4]> = request.headers.keys().filter(same).cloned().collect();
-    for spelling in &spellings {
-        request.remove_header(spelling);
+    remove_all(request, |other| is_spelling(other.as_str().as_bytes(), name.as_str().as_bytes()));
+}
+
+fn remove_all(request: &mut RequestHeader, is_unwanted: impl Fn(&HeaderName) -> bool) {
+    // A name is an enum or a reference count; more than sixteen unwanted ones are rare.
+    let unwanted: SmallVec<[HeaderName; 16]> =
+        request.headers.keys().filter(|name| is_unwanted(name)).cloned().collect();
+    for name in &unwanted {
+        request.remove_header(name);
     }
 }
 

@@ -9,9 +9,9 @@ use pingora::http::ResponseHeader;
 ///
 /// # Errors
 /// [`Failure::UpstreamProtocol`] for what leaves open where the answer ends, or who speaks what on the connection from here on:
-/// a `101` that nobody asked for (RFC 9110 §15.2.2) or of HTTP/1.0, which has none (Pingora changes one side of the exchange
-/// and not the other, and panics: `pingora-core/src/protocols/http/v1/client.rs`, `is_upgrade_resp`), and any transfer coding but `chunked`, which alone we can undo and are
-/// never asked for another (RFC 9112 §6.1, §7.4).
+/// a `101` that nobody asked for (RFC 9110 §15.2.2) or of HTTP/1.0, which has none (Pingora changes one side of the exchange and
+/// not the other, and panics: `pingora-core/src/protocols/http/v1/client.rs`, `is_upgrade_resp`), and any transfer coding but
+/// `chunked`, which alone we can undo and are never asked for another (RFC 9112 §6.1, §7.4).
 pub fn check(response: &ResponseHeader, asked_for_switch: bool) -> Result<(), Failure> {
     let can_switch = asked_for_switch && response.version == Version::HTTP_11;
     let is_surprise = response.status == StatusCode::SWITCHING_PROTOCOLS && !can_switch;

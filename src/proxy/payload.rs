@@ -2,16 +2,14 @@
 //! while it comes.
 
 use crate::base::Failure;
+use crate::forward::declared_length;
 use crate::proxy::context::Context;
-use http::header::CONTENT_LENGTH;
 use pingora::Result;
 use pingora_proxy::Session;
 
 /// Whether a request says itself that its body is longer.
 pub(super) fn is_declared_longer(session: &Session, limit: Option<usize>) -> bool {
-    let declared = session.req_header().headers.get(CONTENT_LENGTH);
-    let length = declared.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    limit.zip(length).is_some_and(|(limit, length)| length > limit)
+    limit.zip(declared_length(&session.req_header().headers)).is_some_and(|(limit, length)| length > limit)
 }
 
 /// The error that ends a request with a body that has turned out to be longer. Pingora counts what came in, whatever is sent
