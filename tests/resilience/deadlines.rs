@@ -4,12 +4,12 @@ use crate::support::client::{self, Connection};
 use crate::support::gateway::{BRIEF, Running, endpoint, with};
 use crate::support::h2_upstream::H2Upstream;
 use crate::support::listener::Listener;
-use crate::support::poll::{Latch, PATIENCE, eventually};
+use crate::support::poll::{PATIENCE, eventually};
 use crate::support::reply::Reply;
 use crate::support::upstream::Upstream;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -151,66 +151,6 @@ fn a_client_that_waits_for_a_word_of_the_upstream_is_not() {
     let mut connection = Connection::open(gateway.address);
     connection.write("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n");
     assert_eq!(connection.response().status, 504);
-}
-
-/// More than sockets hold between us and an upstream that reads nothing.
-const LARGE: usize = 8 * 1024 * 1024;
-
-/// Takes the beginning of a request, says something or nothing, and reads no more until the latch opens.
-fn reading_no_body(answer: &'static str, latch: &Latch) -> Listener {
-    let latch = latch.clone();
-    Listener::start(move |mut stream, _| {
-        let _ = stream.read(&mut [0; 64]);
-        let _ = stream.write_all(answer.as_bytes());
-        latch.wait();
-    })
-}
-
-/// Sends as much of an upload as is taken, and gives back the status of the answer.
-fn upload(gateway: &Running) -> String {
-    let stream = TcpStream::connect(gateway.address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    thread::scope(|scope| {
-        // Nobody need take all of it.
-        scope.spawn(|| (&stream).write_all(&client::request("POST", "/x", &[], &vec![b'x'; LARGE])));
-        let mut line = [0; 12];
-        (&stream).read_exact(&mut line).unwrap();
-        let _ = stream.shutdown(Shutdown::Both);
-        String::from_utf8_lossy(&line[9..]).into_owned()
-    })
-}
-
-#[test]
-fn an_upstream_that_reads_no_body_is_to_blame() {
-    for output in ["no-op", "json"] {
-        let latch = Latch::new();
-        let silent = reading_no_body("", &latch);
-        let outlier = json!({ "balance": { "outlier": { "consecutive_failures": 2, "base_ejection_time": "60s" } } });
-        let mut endpoint = with(hasty(&format!("http://{}", silent.addr())), &json!({ "output_encoding": output }));
-        let well = Upstream::echo();
-        endpoint["backend"][0]["host"] = json!([format!("http://{}", silent.addr()), well.url()]);
-        endpoint["backend"][0]["extra_config"] = outlier;
-        let gateway = Running::with(&[endpoint]);
-        eventually(PATIENCE, "it is left out", || {
-            upload(&gateway);
-            gateway.metric(r#"porteur_upstream_ejections_total{endpoint="/x"}"#) >= 1.0
-        });
-        latch.open();
-    }
-}
-
-#[test]
-fn an_answer_that_comes_before_the_end_of_an_upload_is_heard() {
-    let latch = Latch::new();
-    let upstream = reading_no_body("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n", &latch);
-    // Where bytes pass as they come Pingora reads nothing while it writes.
-    let composed = json!({ "output_encoding": "json", "timeout": "60s" });
-    let gateway = Running::with(&[with(hasty(&format!("http://{}", upstream.addr())), &composed)]);
-    let began = Instant::now();
-    assert_eq!(upload(&gateway), "500");
-    assert!(began.elapsed() < BRIEF, "{:?}", began.elapsed());
-    latch.open();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Addresses that are left out because requests to them fail.
 
 use crate::support::client::{self, Connection};
+use crate::support::gate::closed_port;
 use crate::support::gateway::Running;
 use crate::support::listener::Listener;
 use crate::support::poll::{Latch, PATIENCE, eventually};
@@ -9,7 +10,6 @@ use crate::support::upstream::Upstream;
 use serde_json::{Value, json};
 use socket2::SockRef;
 use std::io::Read;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,14 +26,6 @@ fn failing(fault: impl Fn() -> Reply + Send + Sync + 'static) -> (Upstream, Arc<
         move |_| if well.load(Ordering::SeqCst) { Reply::json(200, &json!({ "a": 1 })) } else { fault() }
     });
     (upstream, well)
-}
-
-/// A port that nobody listens on, for as long as the socket is there.
-fn closed_port() -> (socket2::Socket, String) {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
-    let url = format!("http://{}", socket.local_addr().unwrap().as_socket().unwrap());
-    (socket, url)
 }
 
 fn over(hosts: &[String], output: &str, outlier: Value) -> Running {
@@ -139,25 +131,27 @@ fn a_client_that_does_not_send_its_body_has_nobody_left_out() {
 
 #[test]
 fn an_upstream_that_does_not_read_uploads_is_left_out() {
-    let over = Latch::new();
-    let deaf = Listener::start({
-        let over = over.clone();
-        move |_, _| {
-            over.wait();
-        }
-    });
-    let (upload, up) = (client::request("POST", "/", &[], &vec![0; 5_000_000]), Upstream::echo());
-    let hosts = [format!("http://{}", deaf.addr()), up.url()];
-    let gateway = within("500ms", &hosts, "no-op", json!({ "consecutive_failures": 2 }));
-    eventually(PATIENCE, "it is left out", || {
-        let mut connection = Connection::open(gateway.address);
-        // The answer may come before the end of the upload, and end it.
-        let _ = connection.try_write(&upload);
-        let status = connection.try_response(false).map(|answer| answer.status).ok();
-        assert_ne!(status, Some(408), "the client is not late");
-        gateway.metric(EJECTIONS) >= 1.0
-    });
-    over.open();
+    for output in ["no-op", "json"] {
+        let over = Latch::new();
+        let deaf = Listener::start({
+            let over = over.clone();
+            move |_, _| {
+                over.wait();
+            }
+        });
+        let (upload, up) = (client::request("POST", "/", &[], &vec![0; 5_000_000]), Upstream::echo());
+        let hosts = [format!("http://{}", deaf.addr()), up.url()];
+        let gateway = within("500ms", &hosts, output, json!({ "consecutive_failures": 2 }));
+        eventually(PATIENCE, "it is left out", || {
+            let mut connection = Connection::open(gateway.address);
+            // The answer may come before the end of the upload, and end it.
+            let _ = connection.try_write(&upload);
+            let status = connection.try_response(false).map(|answer| answer.status).ok();
+            assert_ne!(status, Some(408), "{output}: the client is not late");
+            gateway.metric(EJECTIONS) >= 1.0
+        });
+        over.open();
+    }
 }
 
 #[test]

@@ -1,21 +1,14 @@
 //! How often requests are sent again, and which never are.
 
 use crate::support::client;
+use crate::support::gate::closed_port;
 use crate::support::gateway::Running;
 use crate::support::reply::Reply;
 use crate::support::upstream::Upstream;
 use serde_json::{Value, json};
-use std::net::{Ipv4Addr, SocketAddr};
 
-/// Ports that nobody listens on, for as long as the sockets are there.
 fn closed_ports(count: usize) -> (Vec<socket2::Socket>, Vec<String>) {
-    let open = |_| {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
-        let url = format!("http://{}", socket.local_addr().unwrap().as_socket().unwrap());
-        (socket, url)
-    };
-    (0..count).map(open).unzip()
+    (0..count).map(|_| closed_port()).unzip()
 }
 
 fn over(hosts: &[String], output: &str, retries: Value) -> Running {

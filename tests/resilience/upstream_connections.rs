@@ -4,6 +4,7 @@
 use crate::support::authority::Authority;
 use crate::support::client::{self, Connection, Response, request};
 use crate::support::fault_proxy::{Fault, FaultProxy, GARBAGE};
+use crate::support::gate::closed_port;
 use crate::support::gateway::{Running, with};
 use crate::support::h2_frames::{
     ACK, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, PING, PREFACE, SETTINGS, block, frame,
@@ -18,7 +19,7 @@ use h2::Reason;
 use http::Response as H2Response;
 use serde_json::{Value, json};
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -69,14 +70,6 @@ fn turning(answer: impl Fn() -> Reply + Send + Sync + 'static) -> (Upstream, Arc
         move |_| if turned.load(Ordering::SeqCst) { answer() } else { Reply::json(200, &json!({ "a": 1 })) }
     });
     (upstream, turned)
-}
-
-/// A port that nobody listens on, for as long as the socket is there.
-fn closed_port() -> (socket2::Socket, String) {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
-    let url = format!("http://{}", socket.local_addr().unwrap().as_socket().unwrap());
-    (socket, url)
 }
 
 fn retries(gateway: &Running) -> f64 {

@@ -70,6 +70,14 @@ pub fn bound(addr: SocketAddr) -> Socket {
     socket
 }
 
+/// The URL of a port that nobody listens on, for as long as the socket is there.
+pub fn closed_port() -> (Socket, String) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let url = format!("http://{}", socket.local_addr().unwrap().as_socket().unwrap());
+    (socket, url)
+}
+
 fn forward(client: &TcpStream, to: SocketAddr) {
     if let Ok(server) = TcpStream::connect(to) {
         join(client, &server);
