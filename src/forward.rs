@@ -52,6 +52,12 @@ pub struct RequestView<'a> {
     pub proxy: Option<Proxy>,
 }
 
+/// The length that a message says of its body, if it says one.
+#[must_use]
+pub fn declared_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 impl RequestView<'_> {
     /// The `Host` header.
     #[must_use]

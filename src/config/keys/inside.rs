@@ -140,7 +140,7 @@ const LIMITS: &[Key] = &[
         "bytes that a client takes in each second it is waited for; 240 unless set, 0: any",
     ),
     supported("max_connections", Integer, "connections of clients; half of the descriptors unless set"),
-    supported("max_requests", Integer, "requests under way; a quarter of the descriptors unless set"),
+    supported("max_requests", Integer, "requests under way; a quarter of the descriptors unless set, and never more"),
     supported(
         "max_requests_per_connection",
         Integer,
